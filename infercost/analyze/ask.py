@@ -1,0 +1,60 @@
+"""One call a command: open the store, work out the windows, ask, and return plain figures."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from infercost import clock
+from infercost.analyze import build, queries, windows
+from infercost.analyze.database import connect
+from infercost.analyze.report import Report, Window
+from infercost.config import Config
+from infercost.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def make_report(
+    store: Store, settings: Config, *, since: str, until: str | None, compare: str, by: str, now: datetime
+) -> Report:
+    """Return the report on a window; `by` is `feature,cohort` for two tables, `feature+model` for one of two columns.
+
+    Raises UsageError for words that cannot be understood, NoDataError for a window without data.
+    """
+    window = windows.resolve_window(since, until, now, settings.zone)
+    baseline = windows.baseline_window(window, compare)
+    sections = tuple(tuple(part.strip() for part in each.split("+")) for each in by.split(",") if each.strip())
+    with connect(store) as connection:
+        return build.build_report(connection, window, baseline, sections, settings, now)
+
+
+def ask(
+    store: Store,
+    settings: Config,
+    name: str,
+    *,
+    since: str,
+    until: str | None,
+    compare: str,
+    by: str | None,
+    limit: int,
+) -> "pa.Table":
+    """Return the rows of a packaged query over a window; of the values given it takes those that its header names."""
+    query = queries.find(name)
+    window = windows.resolve_window(since, until, clock.now(), settings.zone)
+    given = _values(window, windows.baseline_window(window, compare), settings.zone, limit)
+    columns = tuple(part.strip() for part in by.split(",") if part.strip()) if by else ()
+    with connect(store) as connection:
+        taken = {each: value for each, value in given.items() if each in query.parameters}
+        return queries.run(connection, query, taken, columns)
+
+
+def _values(window: Window, baseline: Window | None, zone: str, limit: int) -> dict[str, queries.Value]:
+    return {
+        "since": window.start,
+        "until": window.end,
+        "baseline_since": baseline.start if baseline else None,
+        "baseline_until": baseline.end if baseline else None,
+        "zone": zone,
+        "limit": limit,
+    }

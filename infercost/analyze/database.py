@@ -1,0 +1,45 @@
+"""Opens the store for questions: a connection with every table and view of the contract, and one read-only SELECT."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from infercost import engine
+from infercost.analyze import queries
+from infercost.errors import QueryError
+from infercost.store import Store, views
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+@contextmanager
+def connect(store: Store) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Give a connection over the store's newest snapshot; it stays the same however long it is used."""
+    with engine.connect() as connection:
+        views.attach(connection, store.snapshot())
+        views.create(connection, queries.views())
+        yield connection
+
+
+def select(connection: "duckdb.DuckDBPyConnection", text: str) -> "pa.Table":
+    """Return the rows of one SELECT that the user wrote.
+
+    Raises QueryError for SQL that DuckDB refuses, for several statements, and for anything that could write.
+    """
+    import duckdb
+
+    try:
+        statements = connection.extract_statements(text)
+        if len(statements) != 1:
+            raise QueryError(f"{len(statements)} statements; give one SELECT", hint="A semicolon ends a statement.")
+        if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+            name = str(statements[0].type).rsplit(".", 1)[-1]
+            raise QueryError(f"{name}: the store is read-only here", hint="Give a SELECT.")
+        relation = connection.sql(text)
+        if relation is None:
+            raise QueryError("the statement returns no rows", hint="Give a SELECT.")
+        return relation.to_arrow_table()
+    except duckdb.Error as error:
+        raise QueryError(str(error), hint='Tables: `infercost sql "show tables"`; columns: `describe NAME`.') from error

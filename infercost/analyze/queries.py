@@ -1,0 +1,244 @@
+"""Runs the packaged questions: each is one .sql file in queries/ whose header says all that is to know about it."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from infercost import assets, engine, schema
+from infercost.errors import QueryError, UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+VIEWS_FOLDER = "views"
+DEFAULT_LIMIT = 20
+
+PARAMETERS: dict[str, str] = {
+    "since": "first moment of the window",
+    "until": "first moment after the window",
+    "baseline_since": "first moment of the window compared with; NULL = none",
+    "baseline_until": "first moment after the window compared with; NULL = none",
+    "zone": "IANA name of the zone in which days and hours are cut",
+    "limit": f"most rows to return, {DEFAULT_LIMIT} unless given",
+    "by": "columns to group by",
+}
+"""Every parameter that a query may name in its header."""
+
+_MOMENTS = ("since", "until", "baseline_since", "baseline_until")
+_OPTIONAL = ("baseline_since", "baseline_until")
+_PLACEHOLDER = re.compile(r"\$([a-z_]+)")
+_HEADER_LINE = re.compile(r"-- (?P<key>[a-z_]+):\s*(?P<value>.*)")
+_COLUMN_LINE = re.compile(r"--   (?P<name>[a-z0-9_]+): (?P<doc>.+)")
+_REQUIRED = ("question", "grain", "columns")
+_KEYS = (*_REQUIRED, "parameters", "by", "by_allowed")
+
+Value = datetime | str | int | None
+
+
+@dataclass(frozen=True)
+class Query:
+    """One packaged question: its header, and its SQL without the header.
+
+    `columns` names the result's columns with the default `by`; other `by` columns take the place of the default ones.
+    """
+
+    name: str
+    folder: str
+    question: str
+    grain: str
+    parameters: tuple[str, ...]
+    by: tuple[str, ...]
+    by_allowed: tuple[str, ...]
+    columns: Mapping[str, str]
+    sql: str
+    path: Path
+
+
+class _Header(NamedTuple):
+    """The key-value lines of a header, its columns, and how many lines it takes."""
+
+    values: dict[str, str]
+    columns: dict[str, str]
+    length: int
+
+
+def catalog() -> dict[str, Query]:
+    """Return every packaged query by its name, in the order of folders and names; views are not among them."""
+    root = assets.folder("queries")
+    queries: dict[str, Query] = {}
+    for path in sorted(root.rglob("*.sql")):
+        if path.relative_to(root).parts[0] == VIEWS_FOLDER:
+            continue
+        query = parse(path)
+        if query.name in queries:
+            raise QueryError(f"{path}: {queries[query.name].path} has the same name; a query's name must be its own")
+        queries[query.name] = query
+    return queries
+
+
+def find(name: str) -> Query:
+    """Return the packaged query called `name`; raises UsageError that names the nearest and all others."""
+    queries = catalog()
+    if name in queries:
+        return queries[name]
+    near = difflib.get_close_matches(name, queries, n=1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    raise UsageError(f"there is no query called {name!r}{guess}", hint=f"queries: {', '.join(queries)}")
+
+
+def views() -> dict[str, str]:
+    """Return the SELECT of every packaged view by the view's name, in an order in which they can be created."""
+    return {path.stem: parse(path).sql for path in sorted((assets.folder("queries") / VIEWS_FOLDER).glob("*.sql"))}
+
+
+def run(
+    connection: "duckdb.DuckDBPyConnection",
+    query: Query,
+    parameters: Mapping[str, Value],
+    by: tuple[str, ...] = (),
+) -> "pa.Table":
+    """Return the rows that answer `query`; `by` left empty is the default of its header.
+
+    `connection` holds the store's tables and views. Moments are aware datetimes. Raises UsageError for a parameter or
+    a `by` that the query does not take or that is missing, QueryError when DuckDB refuses the SQL.
+    """
+    import duckdb
+
+    sql = _grouped(query, by)
+    values = _checked(query, parameters)
+    try:
+        return connection.sql(sql, params=values).to_arrow_table()
+    except duckdb.Error as error:
+        raise QueryError(f"query {query.name} ({query.path}): {error}") from error
+
+
+def rendered_sql(query: Query, by: tuple[str, ...], parameters: Mapping[str, Value]) -> str:
+    """Return the SQL that `run` executes with its parameters written in as literals, ready for `infercost sql`."""
+    values = _checked(query, parameters)
+    sql = _PLACEHOLDER.sub(lambda match: _literal(values[match[1]]), _grouped(query, by))
+    return f"-- {query.question}\n{sql}"
+
+
+def parse(path: Path) -> Query:
+    """Return the query or view in the file `path`; raises QueryError that names the line of a header it cannot read."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = _header(path, lines)
+    parameters = _names(header.values.get("parameters", ""))
+    by = _names(header.values.get("by", ""))
+    unknown = [name for name in parameters if name not in PARAMETERS]
+    if unknown:
+        raise QueryError(f"{path}: unknown parameter {unknown[0]}; allowed are {', '.join(PARAMETERS)}")
+    if bool(by) != ("by" in parameters):
+        raise QueryError(f"{path}: the parameter `by` and its default, the line `-- by: ...`, go together")
+    query = Query(
+        name=path.stem,
+        folder=path.parent.name,
+        question=header.values["question"],
+        grain=header.values["grain"],
+        parameters=parameters,
+        by=by,
+        by_allowed=(*schema.DIMENSIONS, *_names(header.values.get("by_allowed", ""))) if by else (),
+        columns=header.columns,
+        sql="\n".join(lines[header.length :]).strip() + "\n",
+        path=path,
+    )
+    _checked_by(query, by)
+    return query
+
+
+def _header(path: Path, lines: list[str]) -> _Header:
+    values: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    length = 0
+    for length, line in enumerate(lines):
+        if not line.startswith("--"):
+            break
+        if "columns" in values and (column := _COLUMN_LINE.fullmatch(line)):
+            columns[column["name"]] = column["doc"]
+        elif (pair := _HEADER_LINE.fullmatch(line)) and pair["key"] in _KEYS:
+            values[pair["key"]] = pair["value"].strip()
+        else:
+            raise QueryError(
+                f"{path}:{length + 1}: not a line of a header: {line}",
+                hint=f"a header has `-- key: value` with the keys {', '.join(_KEYS)}, then `--   column: meaning`",
+            )
+    missing = [key for key in _REQUIRED if key not in values]
+    if missing or not columns:
+        raise QueryError(f"{path}: the header has no {missing[0] if missing else 'columns'}")
+    return _Header(values, columns, length)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _grouped(query: Query, by: tuple[str, ...]) -> str:
+    """Return the query's SQL with `$by` replaced by quoted column names."""
+    columns = _checked_by(query, by or query.by)
+    names = ", ".join(engine.identifier(column) for column in columns)
+    return re.sub(r"\$by\b", lambda _: names, query.sql)
+
+
+def _checked_by(query: Query, by: tuple[str, ...]) -> tuple[str, ...]:
+    if by and not query.by:
+        raise UsageError(f"query {query.name} always groups the same way and takes no `by`")
+    for column in by:
+        if column not in query.by_allowed:
+            near = difflib.get_close_matches(column, query.by_allowed, n=1)
+            guess = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(
+                f"query {query.name} cannot group by {column!r}{guess}",
+                hint=f"columns to group by: {', '.join(query.by_allowed)}",
+            )
+    if len(set(by)) != len(by):
+        raise UsageError(f"query {query.name} cannot group by one column twice: {', '.join(by)}")
+    return by
+
+
+def _checked(query: Query, parameters: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the values to bind: those given and the default limit, each of the kind that its name asks for."""
+    taken = [name for name in query.parameters if name != "by"]
+    values: dict[str, Value] = {"limit": DEFAULT_LIMIT} if "limit" in taken else {}
+    values |= parameters
+    for name in values:
+        if name not in taken:
+            raise UsageError(f"query {query.name} has no parameter {name!r}", hint=f"parameters: {', '.join(taken)}")
+    for name in taken:
+        if name not in values:
+            raise UsageError(f"query {query.name} needs the parameter {name!r}: {PARAMETERS[name]}")
+        _check_value(query, name, values[name])
+    return values
+
+
+def _check_value(query: Query, name: str, value: Value) -> None:
+    if value is None and name in _OPTIONAL:
+        return
+    if name in _MOMENTS:
+        good, wanted = isinstance(value, datetime) and value.tzinfo is not None, "a time with a zone"
+    elif name == "limit":
+        good, wanted = isinstance(value, int) and value > 0, "a whole number above 0"
+    else:
+        good, wanted = _is_zone(value), "an IANA zone name such as Europe/Berlin"
+    if not good:
+        raise UsageError(f"query {query.name}: the parameter {name!r} must be {wanted}, not {value!r}")
+
+
+def _is_zone(value: Value) -> bool:
+    try:
+        return isinstance(value, str) and bool(ZoneInfo(value).key)
+    except (ValueError, OSError, KeyError):
+        return False
+
+
+def _literal(value: Value) -> str:
+    if value is None:
+        return "CAST(NULL AS TIMESTAMPTZ)"
+    if isinstance(value, datetime):
+        return f"TIMESTAMPTZ '{value.astimezone(UTC).isoformat(sep=' ')}'"
+    return engine.literal(value) if isinstance(value, str) else str(value)

@@ -1,0 +1,130 @@
+"""The report as plain figures: what every renderer draws, and all that it may know.
+
+Money is Decimal US dollars, times are aware datetimes, counts are integers. A value is None where it is unknown.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+REPORT_FORMAT_VERSION = 1
+"""Version of the JSON report. 1: first version."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open window [start, end) in the report's zone; `days` is None when it is not made of whole days."""
+
+    start: datetime
+    end: datetime
+    days: int | None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What happened in one window or segment; cost is effective cost and leaves out unpriced attempts."""
+
+    cost: Decimal
+    requests: int
+    attempts: int
+    input_tokens: int
+    output_tokens: int
+    unpriced_attempts: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One segment in both windows; `baseline` and `share_of_change` are None when the report has no baseline."""
+
+    values: tuple[str, ...]
+    current: Figures
+    baseline: Figures | None
+    change: Decimal
+    change_ratio: float | None
+    share_of_change: float | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table by one or more dimensions, largest change first; its rows add up to `total`."""
+
+    name: str
+    title: str
+    dimensions: tuple[str, ...]
+    rows: tuple[Row, ...]
+    total: Row
+    sql: str
+
+
+@dataclass(frozen=True)
+class DayCost:
+    """Cost of one day (or hour, in a window of hours) of each window, matched by its position in the window."""
+
+    position: int
+    current_start: datetime
+    current_cost: Decimal
+    baseline_start: datetime | None
+    baseline_cost: Decimal | None
+
+
+@dataclass(frozen=True)
+class NamedCount:
+    """A name with its attempts and tokens, for example an unpriced model."""
+
+    name: str
+    attempts: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What the figures stand on: how much was read, rejected, not priced, not attributed, in both windows together."""
+
+    records: int
+    attempts: int
+    requests: int
+    duplicates: int
+    rejected: int
+    unpriced_attempts: int
+    unpriced_models: tuple[NamedCount, ...]
+    no_usage_attempts: int
+    estimated_attempts: int
+    unattributed_attempts: int
+    unattributed_cost: Decimal
+    price_books: tuple[str, ...]
+    schema_version: int
+    newest_event: datetime | None
+
+
+@dataclass(frozen=True)
+class BudgetUse:
+    """How much of one budget its running period has used up to the end of the current window."""
+
+    name: str
+    scope: str
+    period: str
+    period_start: date
+    period_end: date
+    amount: Decimal
+    spent: Decimal
+    used_ratio: float
+    elapsed_ratio: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a report shows, drawn by `render/` and nowhere computed again."""
+
+    headline: str
+    zone: str
+    currency: str
+    generated_at: datetime
+    current: Window
+    baseline: Window | None
+    total: Row
+    trust: Trust
+    daily: tuple[DayCost, ...]
+    daily_sql: str
+    sections: tuple[Section, ...]
+    budgets: tuple[BudgetUse, ...] = ()
+    format_version: int = field(default=REPORT_FORMAT_VERSION)

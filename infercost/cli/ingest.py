@@ -1,0 +1,105 @@
+"""`infercost ingest logs`: read log files into the store."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infercost import config
+from infercost.cli import diagnostics
+from infercost.cli.options import ConfigOption, StoreOption, store_folder
+from infercost.errors import ExitCode
+
+if TYPE_CHECKING:
+    from infercost.ingest.result import IngestResult
+
+app = typer.Typer(help="Read logs into the store.", no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Read logs into the store."""
+
+
+@app.command()
+def logs(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files, folders (recursive), quoted globs, or - for standard input."),
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="Take every file for this format (`infercost formats`)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    store: StoreOption = None,
+    settings_file: ConfigOption = None,
+) -> None:
+    """Read log files into the store; what was read before is not read again.
+
+    Plain, gzip and Zstandard files; the format is found from each file's content. Exit code 3 when a record or a
+    file could not be used: they are named, and listed by `infercost sql "from rejects"`.
+
+    Examples: infercost ingest logs logs/ · infercost ingest logs 'logs/**/*.jsonl.gz' ·
+    kubectl logs gateway | infercost ingest logs -
+    """
+    from infercost.cli.progress import reporter
+    from infercost.ingest.pipeline import ingest
+    from infercost.store import Store
+
+    settings = config.load(settings_file)
+    target = Store.create(store_folder(store, settings))
+    with reporter() as progress:
+        result = ingest(paths, target, settings, chosen=form, progress=progress)
+    _notes(result)
+    if as_json:
+        sys.stdout.write(json.dumps(result.as_dict(), indent=2, sort_keys=True) + "\n")
+    else:
+        _table(result)
+    if result.partly_rejected:
+        raise typer.Exit(ExitCode.PARTLY_REJECTED)
+
+
+def _notes(result: "IngestResult") -> None:
+    """Say on stderr what could not be read, line by line."""
+    for each in result.problems:
+        diagnostics.warn(f"{each.source_file}: not read: {each.problem}")
+    for reject in result.rejects:
+        line = "" if reject.source_line is None else f":{reject.source_line}"
+        diagnostics.warn(f"{reject.source_file}{line}: rejected: {reject.reason}")
+    more = result.total("rejected") - len(result.rejects)
+    if more > 0:
+        diagnostics.warn(f'{more:,} more rejected records: infercost sql "from rejects"')
+    for each in result.files:
+        if each.pending_bytes:
+            diagnostics.say(
+                f"{each.source_file}: the last line is not complete ({each.pending_bytes:,} bytes); "
+                "it is read when the file has grown"
+            )
+    if result.left_out:
+        names = ", ".join(result.left_out[:5]) + (", ..." if len(result.left_out) > 5 else "")
+        diagnostics.say(f"left out {len(result.left_out)} files that are not named like logs: {names}")
+    if result.unpriced_models:
+        names = ", ".join(f"{name} ({count:,})" for name, count in sorted(result.unpriced_models.items()))
+        diagnostics.warn(f"no price for {names}; add [[prices.override]] or [[prices.alias]] to infercost.toml")
+
+
+def _table(result: "IngestResult") -> None:
+    from infercost.cli.output import print_table
+
+    by_format: dict[str, list[str]] = {}
+    for each in result.files:
+        by_format.setdefault(each.format or ("(unchanged)" if each.unchanged else "(not read)"), []).append(
+            each.source_file
+        )
+    names = ("records", "attempts", "duplicates", "skipped", "rejected", "unpriced", "no_usage", "unattributed")
+    rows: list[list[object]] = []
+    for form in sorted(by_format):
+        files = [each for each in result.files if each.source_file in set(by_format[form])]
+        rows.append([form, len(files), *(sum(getattr(each, name) for each in files) for name in names)])
+    total = ["total", len(result.files), *(result.total(name) for name in names)]
+    print_table(["format", "files", *names], [*rows, total] if len(rows) != 1 else [*rows], footer=len(rows) != 1)
+    size = result.total("bytes")
+    rate = size / result.seconds if result.seconds else 0.0
+    sys.stdout.write(f"{size / 1e6:,.1f} MB in {result.seconds:.1f} s ({rate / 1e6:,.1f} MB/s)\n")

@@ -1,0 +1,41 @@
+"""Options that several commands share, and what they mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infercost import config
+
+if TYPE_CHECKING:
+    from infercost.config import Config
+    from infercost.store import Store
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        envvar="INFERCOST_STORE",
+        metavar="FOLDER",
+        help="Store folder; else INFERCOST_STORE, else infercost.toml, else ./infercost-store.",
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Configuration; else infercost.toml in this folder, else defaults."),
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+]
+
+
+def store_folder(option: Path | None, settings: "Config") -> Path:
+    """Return the store that the option, the environment, the configuration or the default names, in this order."""
+    return option or settings.store or Path(config.DEFAULT_STORE)
+
+
+def open_store(option: Path | None, settings: "Config") -> "Store":
+    """Open the store for reading; raises StoreError when there is none."""
+    from infercost.store import Store
+
+    return Store.open(store_folder(option, settings))

@@ -1,0 +1,101 @@
+"""`infercost sql` and `infercost query`: ask the store."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infercost import config
+from infercost.cli.options import ConfigOption, OutputOption, StoreOption, open_store
+from infercost.cli.output import DataFormat, write_result
+from infercost.errors import UsageError
+
+FormatOption = Annotated[DataFormat, typer.Option("--format", "-f", help="How to print the result.")]
+
+
+def sql(
+    statement: Annotated[
+        str | None, typer.Argument(metavar="SQL", help="One SELECT; - reads it from standard input.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the SELECT from FILE.")] = None,
+    form: FormatOption = DataFormat.TABLE,
+    output: OutputOption = None,
+    store: StoreOption = None,
+    settings_file: ConfigOption = None,
+) -> None:
+    """Run one read-only SELECT over the store (DuckDB SQL).
+
+    Tables: attempts, requests, sessions, cells, prices, model_map, loads, rejects, bills.
+
+    Examples: infercost sql "SELECT feature, sum(effective_cost) FROM attempts GROUP BY ALL" ·
+    infercost sql "from rejects" · infercost sql --file question.sql --format csv
+    """
+    from infercost.analyze.database import connect, select
+
+    text = _statement(statement, file)
+    with connect(open_store(store, config.load(settings_file))) as connection:
+        write_result(select(connection, text), form, output)
+
+
+def _statement(statement: str | None, file: Path | None) -> str:
+    if (statement is None) == (file is None):
+        raise UsageError("give one SELECT", hint="As an argument, with --file FILE, or - for standard input.")
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{file}: {error.strerror}") from error
+    return sys.stdin.read() if statement == "-" else str(statement)
+
+
+def query(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of a query; without it they are listed.")
+    ] = None,
+    since: Annotated[str, typer.Option("--since", metavar="WHEN", help="30d, 12h, a date or a timestamp.")] = "30d",
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="WHEN", help="End of the window; default now.")
+    ] = None,
+    compare: Annotated[
+        str,
+        typer.Option(
+            "--compare", metavar="WHAT", help="Baseline of queries that compare: previous, or its first date."
+        ),
+    ] = "previous",
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="COLUMNS", help="Columns to group by, joined with commas.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of queries that list the largest.")] = 20,
+    form: FormatOption = DataFormat.TABLE,
+    output: OutputOption = None,
+    store: StoreOption = None,
+    settings_file: ConfigOption = None,
+) -> None:
+    """Run one of the packaged queries, or list them with what they answer.
+
+    Examples: infercost query · infercost query cost_by_feature --since 7d ·
+    infercost query cost_drift --by cohort --since 30d --format csv
+    """
+    from infercost.analyze import queries
+
+    if name is None:
+        _list(queries.catalog())
+        return
+    from infercost.analyze.ask import ask
+
+    settings = config.load(settings_file)
+    found = ask(
+        open_store(store, settings), settings, name, since=since, until=until, compare=compare, by=by, limit=limit
+    )
+    write_result(found, form, output)
+
+
+def _list(catalog: "dict[str, queries.Query]") -> None:  # type: ignore[name-defined]  # noqa: F821
+    for folder in sorted({each.folder for each in catalog.values()}):
+        sys.stdout.write(f"{folder}\n")
+        for each in catalog.values():
+            if each.folder == folder:
+                sys.stdout.write(f"  {each.name:<22} {each.question}\n")
+                sys.stdout.write(f"  {'':<22} {each.grain}; parameters: {', '.join(each.parameters)}\n")
+        sys.stdout.write("\n")

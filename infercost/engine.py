@@ -1,0 +1,38 @@
+"""Opens DuckDB the one way that every room uses it: UTC, bounded memory, no network."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+MEMORY_LIMIT = "600MB"
+"""Memory that DuckDB may hold before it spills to disk; the process stays under 1 GB with it."""
+
+MEMORY_VARIABLE = "INFERCOST_MEMORY_LIMIT"
+
+
+def connect(spill_folder: Path | None = None) -> "duckdb.DuckDBPyConnection":
+    """Return an in-memory DuckDB connection in UTC that spills to `spill_folder` and loads nothing from the network."""
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET memory_limit = '{os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT)}'")
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute("SET autoload_known_extensions = false")
+    connection.execute("SET enable_progress_bar = false")
+    if spill_folder is not None:
+        connection.execute(f"SET temp_directory = {literal(str(spill_folder))}")
+    return connection
+
+
+def literal(text: str) -> str:
+    """Return `text` as a SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return `name` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,81 @@
+"""Reads gzip and Zstandard streams in bounded chunks and says when a stream ends before its end."""
+
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, Literal, Protocol
+
+CHUNK_BYTES = 4 * 1024 * 1024
+Compression = Literal["gzip", "zstd"]
+_MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+
+
+class StreamError(Exception):
+    """A compressed stream is cut off or damaged; what came before it has been given out."""
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes) -> bytes: ...
+
+
+def detect(head: bytes) -> Compression | None:
+    """Return how a file that begins with `head` is compressed, by its magic number; None when it is not."""
+    for magic, compression in _MAGIC.items():
+        if head.startswith(magic):
+            return compression
+    return None
+
+
+def chunks(stream: BinaryIO, compression: Compression | None) -> Iterator[bytes]:
+    """Yield the stream's content, decompressed, in chunks of some megabytes.
+
+    Files of several gzip members or Zstandard frames are one content. Raises StreamError where the stream is cut
+    off or damaged, after everything before that point has been yielded.
+    """
+    if compression is None:
+        while chunk := stream.read(CHUNK_BYTES):
+            yield chunk
+        return
+    yield from _decompressed(stream, compression)
+
+
+def _decompressed(stream: BinaryIO, compression: Compression) -> Iterator[bytes]:
+    decompressor = _decompressor(compression)
+    started = False
+    while data := stream.read(CHUNK_BYTES // 4):
+        while data:
+            if decompressor.eof:
+                decompressor = _decompressor(compression)
+                started = False
+                # gzip files may be padded with zeros after the last member.
+                data = data.lstrip(b"\0") if compression == "gzip" else data
+                if not data:
+                    break
+            started = True
+            chunk = _step(decompressor, data, compression)
+            data = decompressor.unused_data if decompressor.eof else b""
+            if chunk:
+                yield chunk
+    if started and not decompressor.eof:
+        raise StreamError(f"the {compression} stream is cut off")
+
+
+def _step(decompressor: _Decompressor, data: bytes, compression: Compression) -> bytes:
+    import zstandard
+
+    try:
+        return decompressor.decompress(data)
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise StreamError(f"the {compression} stream is damaged: {error}") from error
+
+
+def _decompressor(compression: Compression) -> _Decompressor:
+    if compression == "gzip":
+        # 16 tells zlib to expect a gzip header.
+        return zlib.decompressobj(16 + zlib.MAX_WBITS)
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompressobj()

@@ -1,0 +1,198 @@
+"""The whole ingest: find files, see what is new in them, identify, cut into pieces, and commit batch by batch."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infercost import engine
+from infercost.config import Config
+from infercost.errors import SourceError
+from infercost.ingest import identify, sources
+from infercost.ingest.batch import Batch
+from infercost.ingest.pieces import PIECE_BYTES, Cutter, Piece
+from infercost.ingest.registry import Format, formats
+from infercost.ingest.result import FileResult, IngestResult
+from infercost.pricing.tables import create_prices
+from infercost.store import Store
+from infercost.store.views import relation
+
+if TYPE_CHECKING:
+    import duckdb
+
+BATCH_FILES = 2000
+"""Files of one batch at most; with PIECE_BYTES it bounds what one commit holds."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with the file being read, bytes done and bytes in all."""
+
+
+@dataclass
+class _Planned:
+    """A file to read: where it lies, how it is named to the user, and where its new part begins."""
+
+    path: Path
+    source: str
+    head: identify.Head
+    begin: sources.Resume
+    result: FileResult
+
+
+def ingest(
+    paths: Iterable[str],
+    store: Store,
+    settings: Config,
+    *,
+    chosen: str | None = None,
+    progress: Progress | None = None,
+) -> IngestResult:
+    """Read every file that `paths` name into the store and return what was done.
+
+    `chosen` is a format's name that is taken for every file. Raises UsageError for paths that name nothing,
+    StoreBusyError when another process writes, StoreError when the store cannot be read or written.
+    """
+    started = time.perf_counter()
+    registry = formats()
+    form = identify.choose(registry, chosen) if chosen else None
+    found = sources.discover(paths, store.folder)
+    result = IngestResult(left_out=[str(path) for path in found.left_out])
+    with store.writer(), engine.connect(store.work / "spill") as connection:
+        run = _Run(connection, store, settings, result, progress or (lambda *_: None))
+        run.read(found.files, registry, form)
+    result.seconds = time.perf_counter() - started
+    return result
+
+
+class _Run:
+    """One ingest under the store's write lock."""
+
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        store: Store,
+        settings: Config,
+        result: IngestResult,
+        progress: Progress,
+    ) -> None:
+        self.connection = connection
+        self.store = store
+        self.settings = settings
+        self.result = result
+        self.progress = progress
+        self.snapshot = store.snapshot()
+        self.cutter = Cutter(store.work)
+        self.done_bytes = 0
+        self.total_bytes = 0
+
+    def read(self, files: Sequence[Path], registry: Mapping[str, Format], form: Format | None) -> None:
+        started = time.perf_counter()
+        planned = self._plan(files)
+        found = identify.identify(self.connection, [each.head for each in planned], registry, form)
+        groups: dict[str, list[_Planned]] = {}
+        for each, identified in zip(planned, found, strict=True):
+            each.result.problem = identified.problem
+            if identified.format is not None:
+                each.result.format = identified.format.name
+                groups.setdefault(identified.format.name, []).append(each)
+        self.total_bytes = sum(
+            each.path.stat().st_size - each.begin.byte_start for group in groups.values() for each in group
+        )
+        self.result.stage_seconds["identify"] = time.perf_counter() - started
+        if groups:
+            create_prices(self.connection, self.settings.price_overrides, self.store.folder / "cache")
+        for name in sorted(groups):
+            self._read_format(registry[name], groups[name])
+
+    def _plan(self, files: Sequence[Path]) -> list[_Planned]:
+        """Return the files with something new in them; the others get their result at once."""
+        marks = self._marks()
+        planned: list[_Planned] = []
+        for file in files:
+            source = str(file)
+            result = FileResult(source)
+            self.result.files.append(result)
+            try:
+                path = self._on_disk(file)
+                begin = sources.resume(path, source, marks)
+                if begin.unchanged:
+                    result.unchanged = True
+                    continue
+                planned.append(_Planned(path, source, identify.head_of(path), begin, result))
+            except OSError as error:
+                result.problem = error.strerror or str(error)
+        return planned
+
+    def _on_disk(self, file: Path) -> Path:
+        """Return the file, or a spooled copy when it can be read only once (standard input, a pipe)."""
+        if str(file) != sources.STDIN and file.is_file():
+            return file
+        with sources.open_file(file) as stream:
+            return self.cutter.spool(stream)
+
+    def _marks(self) -> sources.Marks:
+        rows = (
+            self.connection.sql(
+                "SELECT source_file, byte_end, next_line, head_bytes, head_hash, tail_hash, file_bytes, resumable "
+                f"FROM ({relation(self.snapshot, 'loads')}) WHERE byte_end > 0"
+            )
+            .to_arrow_table()
+            .to_pylist()
+        )
+        by_name: dict[str, list[sources.Mark]] = {}
+        for row in rows:
+            by_name.setdefault(row.pop("source_file"), []).append(sources.Mark(**row))
+        return sources.Marks(by_name)
+
+    def _read_format(self, form: Format, files: Sequence[_Planned]) -> None:
+        batch = Batch(self.connection, self.store, self.settings, self.result, form)
+        results = {each.source: each.result for each in files}
+        for pieces in _batches(self._pieces(files)):
+            self.snapshot = batch.run(pieces, results, self.snapshot)
+            for piece in pieces:
+                self._drop(piece)
+
+    def _pieces(self, files: Sequence[_Planned]) -> Iterator[Piece]:
+        """Yield the pieces of the files, and note what is left of a file whose last line is not complete."""
+        for each in files:
+            self.progress(each.source, self.done_bytes, self.total_bytes)
+            end = each.begin.byte_start
+            try:
+                for piece in self.cutter.cut(each.path, each.source, each.head, each.begin):
+                    end = piece.byte_end
+                    yield piece
+            except OSError as error:
+                each.result.problem = error.strerror or str(error)
+                continue
+            size = each.path.stat().st_size
+            if each.head.shape == "lines" and end:
+                each.result.pending_bytes = max(0, size - end)
+            self.done_bytes += size - each.begin.byte_start
+            self.progress(each.source, self.done_bytes, self.total_bytes)
+
+    def _drop(self, piece: Piece) -> None:
+        if piece.path.parent == self.store.work and piece.path != piece.origin:
+            piece.path.unlink(missing_ok=True)
+
+
+def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Group pieces so that a batch is no larger than one piece may be, nor of more files than BATCH_FILES."""
+    batch: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        if batch and (size + piece.bytes > PIECE_BYTES or len(batch) >= BATCH_FILES):
+            yield batch
+            batch, size = [], 0
+        batch.append(piece)
+        size += piece.bytes
+    if batch:
+        yield batch
+
+
+def problem_error(result: IngestResult) -> SourceError | None:
+    """Return the error of an ingest in which no file at all could be read, None when some could."""
+    problems = result.problems
+    if problems and len(problems) == len(result.files):
+        first = problems[0]
+        return SourceError(f"{first.source_file}: {first.problem}")
+    return None

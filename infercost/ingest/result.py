@@ -1,0 +1,78 @@
+"""What an ingest did, as figures: per file and in all."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+COUNTS = ("records", "attempts", "duplicates", "skipped", "rejected", "unpriced", "no_usage", "unattributed")
+"""Counts of a load, spelled as the columns of `loads`."""
+
+
+@dataclass
+class FileResult:
+    """One file: `problem` says why it was not read at all; `unchanged` that there was nothing new in it."""
+
+    source_file: str
+    format: str | None = None
+    bytes: int = 0
+    records: int = 0
+    attempts: int = 0
+    duplicates: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    unpriced: int = 0
+    no_usage: int = 0
+    unattributed: int = 0
+    unchanged: bool = False
+    pending_bytes: int = 0
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One record that could not be used: where it lies and why."""
+
+    source_file: str
+    source_line: int | None
+    reason: str
+
+
+@dataclass
+class IngestResult:
+    """The whole ingest; `rejects` names the first of the rejected records, `left_out` files of folders by name."""
+
+    files: list[FileResult] = field(default_factory=list)
+    rejects: list[Rejected] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    unpriced_models: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+
+    def total(self, name: str) -> int:
+        """Return the sum of a count of FileResult over all files."""
+        return sum(int(getattr(each, name)) for each in self.files)
+
+    @property
+    def problems(self) -> list[FileResult]:
+        """The files that were not read at all."""
+        return [each for each in self.files if each.problem is not None]
+
+    @property
+    def partly_rejected(self) -> bool:
+        """Whether a record or a file could not be used."""
+        return bool(self.problems) or self.total("rejected") > 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for `--json`: totals, then one entry a file."""
+        totals = {each.name: self.total(each.name) for each in fields(FileResult) if each.type in ("int", int)}
+        return {
+            "files": len(self.files),
+            "unchanged_files": sum(each.unchanged for each in self.files),
+            "unread_files": len(self.problems),
+            **totals,
+            "seconds": round(self.seconds, 3),
+            "bytes_per_second": round(totals["bytes"] / self.seconds) if self.seconds else None,
+            "unpriced_models": self.unpriced_models,
+            "left_out": self.left_out,
+            "rejects": [asdict(each) for each in self.rejects],
+            "per_file": [asdict(each) for each in self.files],
+        }

@@ -1,0 +1,9 @@
+-- What the format's SELECT reads: the declared columns, with the place of each record.
+-- Without blank lines a record's line follows from its position; the line by line path gives it itself.
+SELECT
+    $columns,
+    raw.rowid AS record_number,
+    placed.source_file,
+    coalesce(raw.line, raw.rowid - placed.first_row + placed.first_line) AS source_line
+FROM raw
+INNER JOIN placed USING (piece)

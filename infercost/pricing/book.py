@@ -1,0 +1,73 @@
+"""The price book: genai-prices as a table of dated rows, kept as Parquet once it has been made."""
+
+import contextlib
+import hashlib
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infercost import schema
+from infercost.pricing import corrections
+from infercost.pricing.rows import arrow_schema, to_table
+
+_PACKAGE = "genai-prices"
+
+FLATTEN_VERSION = 1
+"""Raised when the same package and corrections give other rows. 1: first version."""
+
+
+def book_version() -> str:
+    """Return the name of the price book with its version, such as `genai-prices 0.2.3`."""
+    return f"{_PACKAGE} {version(_PACKAGE)}"
+
+
+def load_book(cache_folder: Path | None = None) -> pa.Table:
+    """Return the price book with the columns of schema.PRICES, from `cache_folder` when it holds this version of it.
+
+    Rates are picodollars per token; a NULL time or input_to is "no bound"; a NULL rate is "the book has no price".
+    A cached file that cannot be read is made anew; a folder that cannot be written to is no error.
+    """
+    if cache_folder is None:
+        return _flatten()
+    path = cache_folder / _file_name()
+    cached = _read(path)
+    if cached is not None:
+        return cached
+    table = _flatten()
+    _write(table, path)
+    return table
+
+
+def _flatten() -> pa.Table:
+    # The library's data takes a quarter of a second to import, which a cached book does not need.
+    from infercost.pricing import flatten, overrides
+
+    known = corrections.load()
+    return to_table(overrides.corrected(flatten.price_rows(book_version(), known), known))
+
+
+def _file_name() -> str:
+    stamp = hashlib.blake2b(corrections.text().encode(), digest_size=4).hexdigest()
+    return f"{book_version().replace(' ', '-')}-{FLATTEN_VERSION}-{stamp}.parquet"
+
+
+def _read(path: Path) -> pa.Table | None:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        return None
+    return table if table.schema.equals(arrow_schema(schema.PRICES)) else None
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, part, compression="zstd")
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()

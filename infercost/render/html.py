@@ -1,0 +1,217 @@
+"""The report as one self-contained HTML page: no network, works without JavaScript, same report -> same bytes."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from infercost import __version__, assets
+from infercost.analyze.report import BudgetUse, DayCost, Report, Section
+from infercost.render import charts, trust
+from infercost.render import format as fmt
+from infercost.render.measures import measures
+from infercost.render.palette import DARK, LIGHT
+from infercost.render.tables import Cell, Table, table, tone
+
+TOP_ROWS: Final = 10
+"""Rows of a section that are open at first."""
+
+MOST_ROWS: Final = 200
+"""Rows of a section that the page holds; the rest is one row, and whole in the JSON report."""
+
+HEADLINE_LENGTH: Final = 600
+
+_DATE = rf"(?:\d{{1,2}}{fmt.EN_DASH})?\d{{1,2}} [A-Z][a-z]{{2}}(?: \d{{4}})?"
+_KEEP = re.compile(rf"({_DATE}|\(?[+-]?[\d.,]+ %\)?)")
+"""Dates and percentages, which a headline must not break in two."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the page: its template in reports/templates, and what it is drawn from (None: left out)."""
+
+    template: str
+    view: Callable[[Report], dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class _SectionView:
+    """A section as its partial needs it; `anchor` is unique on the page and made by us."""
+
+    anchor: str
+    title: str
+    noun: str
+    sql: str
+    table: Table
+    hidden: str
+
+
+@dataclass(frozen=True)
+class _DayView:
+    now_label: str
+    now: Cell
+    before_label: str
+    before: Cell
+    change: Cell
+
+
+@dataclass(frozen=True)
+class _BudgetView:
+    """A budget with its bar in percent of a track that is as long as the larger of the amount and what is spent."""
+
+    name: Cell
+    scope: str
+    period: str
+    amount: Cell
+    spent: Cell
+    left: Cell
+    used: Cell
+    elapsed: Cell
+    within: float
+    over: float
+    elapsed_at: float
+    state: str
+
+
+def render_html(report: Report) -> str:
+    """Return the page; needs no file beside it and makes no request.
+
+    A new part of the page is one dataclass field in `Report`, one entry in `PARTS` and one partial.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=FileSystemLoader(assets.folder("reports") / "templates"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    drawn = {"daily": charts.daily_figures(report)} if charts.has_daily(report) else {}
+    parts = [(part.template, part.view(report)) for part in PARTS]
+    return environment.get_template("report.html").render(
+        title=f"Inference cost, {trust.window_text(report.current, report.zone)}",
+        description=fmt.name(report.headline, HEADLINE_LENGTH),
+        palette={"light": LIGHT, "dark": DARK},
+        plotly_js=_plotly_js() if drawn else None,
+        charts=drawn,
+        parts=[(template, view) for template, view in parts if view is not None],
+    )
+
+
+def _plotly_js() -> Any:
+    """Return plotly.js as markup that is safe inside a script element, for it never closes one."""
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    return Markup(get_plotlyjs().replace("</script", "<\\/script"))  # noqa: S704 - a packaged file, not data
+
+
+def _headline(report: Report) -> dict[str, Any]:
+    pieces = _KEEP.split(fmt.name(report.headline, HEADLINE_LENGTH))
+    return {
+        "pieces": [(piece, bool(_KEEP.fullmatch(piece))) for piece in pieces if piece],
+        "window": trust.window_text(report.current, report.zone),
+        "baseline": None if report.baseline is None else trust.window_text(report.baseline, report.zone),
+        "warnings": trust.warnings(report),
+    }
+
+
+def _trust(report: Report) -> dict[str, Any]:
+    return {"facts": trust.facts(report)}
+
+
+def _daily(report: Report) -> dict[str, Any]:
+    return {
+        "unit": "hour" if charts.is_hourly(report) else "day",
+        "window": trust.window_text(report.current, report.zone),
+        "baseline": None if report.baseline is None else trust.window_text(report.baseline, report.zone),
+        "drawn": charts.has_daily(report),
+        "days": [_day(report, point) for point in report.daily],
+        "sql": report.daily_sql,
+    }
+
+
+def _day(report: Report, point: DayCost) -> _DayView:
+    places = fmt.column_places(report.total.current.cost / max(1, len(report.daily)))
+    before = point.baseline_cost
+    change = None if before is None else point.current_cost - before
+    return _DayView(
+        now_label=charts.point_label(report, point.current_start),
+        now=Cell(fmt.money(point.current_cost, places), fmt.exact_dollars(point.current_cost)),
+        before_label=charts.point_label(report, point.baseline_start) if point.baseline_start else fmt.UNKNOWN,
+        before=Cell(fmt.money(before, places), fmt.exact_dollars(before)),
+        change=Cell(fmt.money(change, places, signed=True), fmt.exact_dollars(change, signed=True), tone(change or 0)),
+    )
+
+
+def _totals(report: Report) -> dict[str, Any]:
+    return {"measures": measures(report), "compared": report.baseline is not None}
+
+
+def _sections(report: Report) -> dict[str, Any]:
+    views = [_section(part, number) for number, part in enumerate(report.sections, 1)]
+    return {"sections": views, "compared": report.baseline is not None}
+
+
+def _section(section: Section, number: int) -> _SectionView:
+    drawn = table(section, TOP_ROWS, MOST_ROWS)
+    return _SectionView(
+        anchor=f"section-{number}",
+        title=fmt.name(section.title),
+        noun=", ".join(fmt.name(dimension) for dimension in section.dimensions),
+        sql=section.sql,
+        table=drawn,
+        hidden=f"{len(drawn.more):,} more",
+    )
+
+
+def _budgets(report: Report) -> dict[str, Any] | None:
+    return {"budgets": [_budget(item) for item in report.budgets]} if report.budgets else None
+
+
+def _budget(use: BudgetUse) -> _BudgetView:
+    track = max(use.amount, use.spent)
+    left = use.amount - use.spent
+    scale = 100 / track if track else Decimal(0)
+    return _BudgetView(
+        name=Cell(fmt.name(use.name), fmt.full_name(use.name)),
+        scope=fmt.name(use.scope) if use.scope else "everything",
+        period=f"{use.period}, {fmt.day_span(use.period_start, use.period_end - timedelta(days=1))}",
+        amount=Cell(fmt.dollars(use.amount), fmt.exact_dollars(use.amount)),
+        spent=Cell(fmt.dollars(use.spent), fmt.exact_dollars(use.spent)),
+        left=Cell(f"{fmt.dollars(abs(left))} {'over' if left < 0 else 'left'}", fmt.exact_dollars(left)),
+        used=Cell(fmt.percent(use.used_ratio), fmt.exact_percent(use.used_ratio)),
+        elapsed=Cell(fmt.percent(use.elapsed_ratio), fmt.exact_percent(use.elapsed_ratio)),
+        within=round(float(min(use.amount, use.spent) * scale), 2),
+        over=round(float(max(Decimal(0), -left) * scale), 2),
+        elapsed_at=round(float(use.amount * scale) * min(1.0, use.elapsed_ratio), 2),
+        state="bad" if left < 0 else "warn" if use.used_ratio > use.elapsed_ratio else "ok",
+    )
+
+
+def _method(report: Report) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "format_version": report.format_version,
+        "schema_version": report.trust.schema_version,
+        "generated_at": Cell(fmt.moment(report.generated_at, report.zone), report.generated_at.isoformat()),
+        "zone": report.zone,
+        "currency": report.currency,
+        "price_books": ", ".join(map(fmt.name, report.trust.price_books)) or "none",
+    }
+
+
+PARTS: Final[tuple[Part, ...]] = (
+    Part("headline.html", _headline),
+    Part("trust.html", _trust),
+    Part("daily.html", _daily),
+    Part("totals.html", _totals),
+    Part("sections.html", _sections),
+    Part("budgets.html", _budgets),
+    Part("method.html", _method),
+)
+"""The page from top to bottom."""

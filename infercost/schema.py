@@ -1,0 +1,273 @@
+"""The contract of tables: every column of the store, with its type and unit, is defined here and nowhere else.
+
+Names follow the OpenTelemetry GenAI conventions and FOCUS where those have one. Types are DuckDB types.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+SCHEMA_VERSION = 1
+"""Version of the store's tables. 1: first version."""
+
+MONEY = "DECIMAL(18,12)"
+"""US dollars, exact to the picodollar (1 USD per million tokens = 1,000,000 picodollars per token)."""
+
+PICODOLLARS_PER_DOLLAR = 10**12
+
+Origin = Literal["log", "ingest", "attribution", "pricing"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: its name, DuckDB type, who fills it, and what it means (with the unit)."""
+
+    name: str
+    type: str
+    origin: Origin
+    doc: str
+
+
+TOKEN_KINDS: tuple[str, ...] = (
+    "input_uncached",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_30m",
+    "cache_write_1h",
+    "cache_write_12h",
+    "input_audio",
+    "input_image",
+    "output_text",
+    "reasoning",
+    "output_audio",
+    "output_image",
+)
+"""Disjoint kinds of billed tokens; `<kind>_tokens` counts them and `<kind>_cost` prices them."""
+
+INPUT_KINDS = TOKEN_KINDS[:8]
+OUTPUT_KINDS = TOKEN_KINDS[8:]
+
+STATUSES = ("ok", "error", "cancelled")
+USAGE_SOURCES = ("reported", "estimated", "missing")
+GATEWAY_CACHE = ("exact", "semantic", "hit", "miss")
+PRICE_BASES = ("book", "override", "derived", "extrapolated", "rule")
+
+DIMENSIONS: tuple[str, ...] = (
+    "feature",
+    "cohort",
+    "team",
+    "route",
+    "model_tier",
+    "endpoint",
+    "provider_name",
+    "request_model",
+    "response_model",
+    "gateway",
+    "format",
+    "operation_name",
+    "service_tier",
+    "status",
+    "error_type",
+    "gateway_cache",
+)
+"""Columns that reports and queries may group by, and that make up the cells."""
+
+ATTRIBUTED: tuple[str, ...] = ("feature", "cohort", "team", "route", "model_tier")
+"""Columns that attribution rules fill; what no rule catches is UNATTRIBUTED."""
+
+UNATTRIBUTED = "(unattributed)"
+
+
+def _token_columns() -> tuple[Column, ...]:
+    return tuple(
+        Column(
+            f"{kind}_tokens",
+            "BIGINT",
+            "log",
+            f"{kind.replace('_', ' ')} tokens, disjoint from every other kind; NULL = unknown",
+        )
+        for kind in TOKEN_KINDS
+    )
+
+
+def _cost_columns() -> tuple[Column, ...]:
+    return tuple(
+        Column(f"{kind}_cost", MONEY, "pricing", f"effective cost of the {kind.replace('_', ' ')} tokens, USD")
+        for kind in TOKEN_KINDS
+    )
+
+
+ATTEMPTS: tuple[Column, ...] = (
+    Column(
+        "attempt_id", "VARCHAR", "ingest", "dedupe key: md5 of the format family and the key that its declaration names"
+    ),
+    Column("request_id", "VARCHAR", "log", "what the application asked once; retries and fallbacks share it"),
+    Column("attempt_number", "INTEGER", "log", "1 for the first attempt the log shows or tells of; NULL = unknown"),
+    Column(
+        "unlogged_attempts", "INTEGER", "log", "failed attempts that the log tells of without a record of their own"
+    ),
+    Column("response_id", "VARCHAR", "log", "the provider's id of the answer"),
+    Column("trace_id", "VARCHAR", "log", "trace of the log's own tracing"),
+    Column("session_id", "VARCHAR", "log", "conversation or session of the application"),
+    Column("started_at", "TIMESTAMPTZ", "log", "start of the attempt, UTC, microseconds"),
+    Column("duration_seconds", "DOUBLE", "log", "seconds from start to end of the attempt"),
+    Column("time_to_first_token_seconds", "DOUBLE", "log", "seconds to the first token; NULL unless streamed"),
+    Column("format", "VARCHAR", "ingest", "name of the log format"),
+    Column("gateway", "VARCHAR", "log", "program that wrote the log"),
+    Column("operation_name", "VARCHAR", "log", "chat, embeddings, responses, ... (gen_ai.operation.name)"),
+    Column("endpoint", "VARCHAR", "log", "route of the API that the client called"),
+    Column("provider_name", "VARCHAR", "log", "provider that answered (gen_ai.provider.name)"),
+    Column("deployment", "VARCHAR", "log", "deployment, base URL or key pool behind the provider"),
+    Column("region", "VARCHAR", "log", "region or geography of the provider"),
+    Column(
+        "service_tier", "VARCHAR", "log", "tier that served: standard, batch, flex, priority, fast; NULL = standard"
+    ),
+    Column("stream", "BOOLEAN", "log", "answered as a stream; NULL = unknown"),
+    Column("request_model", "VARCHAR", "log", "model or model group that was asked for"),
+    Column("response_model", "VARCHAR", "log", "model that answered"),
+    Column("price_model", "VARCHAR", "log", "model string that the price is looked up with"),
+    Column("model_tier", "VARCHAR", "attribution", "tier of the model by the configuration, such as frontier or small"),
+    Column(
+        "routing_path", "VARCHAR", "log", "model groups that this record says were tried, in order, joined by ' > '"
+    ),
+    Column("route", "VARCHAR", "attribution", "named route by the rules"),
+    Column("is_retry", "BOOLEAN", "log", "this attempt repeats an earlier one on the same route"),
+    Column("is_fallback", "BOOLEAN", "log", "this attempt went to another model group than the one asked for"),
+    Column("feature", "VARCHAR", "attribution", "product feature by the rules"),
+    Column("cohort", "VARCHAR", "attribution", "customer group by the rules"),
+    Column("team", "VARCHAR", "attribution", "owning team by the rules"),
+    Column("team_name", "VARCHAR", "log", "team as the log names it"),
+    Column(
+        "user_id", "VARCHAR", "log", "end user; hashed with the store's salt unless the configuration says otherwise"
+    ),
+    Column(
+        "api_key_id", "VARCHAR", "log", "API key; hashed with the store's salt unless the configuration says otherwise"
+    ),
+    Column("api_key_name", "VARCHAR", "log", "alias of the API key"),
+    Column("tags", "MAP(VARCHAR, VARCHAR)", "log", "tags and metadata of the application; a bare tag has the value ''"),
+    *_token_columns(),
+    Column("input_tokens", "BIGINT", "ingest", "sum of the input kinds, cache included; NULL = unknown"),
+    Column("output_tokens", "BIGINT", "ingest", "sum of the output kinds, reasoning included; NULL = unknown"),
+    Column("usage_source", "VARCHAR", "log", "reported, estimated (by the gateway) or missing"),
+    Column("status", "VARCHAR", "log", "ok, error or cancelled"),
+    Column("error_type", "VARCHAR", "log", "class of the error"),
+    Column("http_status", "INTEGER", "log", "HTTP status of the provider's answer"),
+    Column("gateway_cache", "VARCHAR", "log", "exact, semantic, hit (kind not told), miss; NULL = unknown"),
+    Column("list_cost", MONEY, "pricing", "cost by the price book, USD; 0 for a gateway cache hit; NULL = unpriced"),
+    Column(
+        "effective_cost", MONEY, "pricing", "list cost after the user's own prices and discounts, USD; NULL = unpriced"
+    ),
+    Column("reported_cost", MONEY, "log", "cost that the log itself gives, USD"),
+    Column("avoided_cost", MONEY, "pricing", "what a gateway cache hit would have cost, USD; NULL unless a hit"),
+    *_cost_columns(),
+    Column("price_id", "VARCHAR", "pricing", "row of `prices` that made the cost"),
+    Column("price_basis", "VARCHAR", "pricing", "book, override, derived, extrapolated, rule; NULL = unpriced"),
+    Column("load_id", "VARCHAR", "ingest", "row of `loads` that brought the attempt"),
+    Column("source_file", "VARCHAR", "ingest", "file the record came from"),
+    Column(
+        "source_line", "BIGINT", "ingest", "line of the file (JSON Lines), or position of the record (JSON array, CSV)"
+    ),
+    Column("dedupe_rank", "BIGINT", "log", "of two records with one attempt_id the larger rank wins"),
+)
+
+ATTEMPT_COLUMNS: dict[str, Column] = {column.name: column for column in ATTEMPTS}
+
+RECORD_ONLY: tuple[Column, ...] = (
+    Column(
+        "is_call", "BOOLEAN", "log", "the record is an attempt; false = another kind of record, skipped and counted"
+    ),
+    Column("reject_reason", "VARCHAR", "log", "why the record cannot be used; NULL = usable"),
+    Column("dedupe_key", "VARCHAR", "log", "what makes the attempt one; hashed into attempt_id"),
+    Column("record_number", "BIGINT", "ingest", "position of the record among those of the batch"),
+)
+"""Columns of a mapped record that do not reach the store."""
+
+MAPPED: tuple[Column, ...] = (*RECORD_ONLY, *(column for column in ATTEMPTS if column.origin == "log"))
+"""What a format's SELECT may give, by name; a column it leaves out is NULL."""
+
+PRICES: tuple[Column, ...] = (
+    Column("price_id", "VARCHAR", "pricing", "stable id: hash of everything else in the row"),
+    Column("book", "VARCHAR", "pricing", "book and version, such as genai-prices 0.2.3 or infercost.toml"),
+    Column("provider", "VARCHAR", "pricing", "provider in the book"),
+    Column("model", "VARCHAR", "pricing", "model in the book"),
+    Column("lane", "VARCHAR", "pricing", "standard, batch, flex, priority, fast"),
+    Column("effective_from", "TIMESTAMPTZ", "pricing", "first moment of the price, UTC"),
+    Column("effective_to", "TIMESTAMPTZ", "pricing", "first moment after the price, UTC"),
+    Column("input_from", "BIGINT", "pricing", "smallest input_tokens of the long-context tier (0 = base tier)"),
+    Column("input_to", "BIGINT", "pricing", "first input_tokens above the tier; NULL = no end"),
+    *(
+        Column(f"{kind}_rate", "BIGINT", "pricing", f"picodollars per {kind.replace('_', ' ')} token")
+        for kind in TOKEN_KINDS
+    ),
+    Column("basis", "VARCHAR", "pricing", "book, override, derived, extrapolated"),
+    Column("source", "VARCHAR", "pricing", "where the figure comes from"),
+)
+
+MODEL_MAP: tuple[Column, ...] = (
+    Column("provider_name", "VARCHAR", "log", "provider as logged"),
+    Column("price_model", "VARCHAR", "log", "model string as logged"),
+    Column("provider", "VARCHAR", "pricing", "provider in the book; NULL = not resolved"),
+    Column("model", "VARCHAR", "pricing", "model in the book; NULL = not resolved"),
+    Column("method", "VARCHAR", "pricing", "how it was resolved: exact, alias, prefix, ...; NULL = not resolved"),
+    Column("book", "VARCHAR", "pricing", "book and version that resolved it"),
+)
+
+LOADS: tuple[Column, ...] = (
+    Column("load_id", "VARCHAR", "ingest", "one ingest of one range of one file"),
+    Column("loaded_at", "TIMESTAMPTZ", "ingest", "when, UTC"),
+    Column("source_file", "VARCHAR", "ingest", "file as it was named"),
+    Column("format", "VARCHAR", "ingest", "name of the log format"),
+    Column("byte_start", "BIGINT", "ingest", "first byte read"),
+    Column("byte_end", "BIGINT", "ingest", "first byte not read"),
+    Column("file_bytes", "BIGINT", "ingest", "size of the file when it was read"),
+    Column("next_line", "BIGINT", "ingest", "line number at byte_end, 1 for the first"),
+    Column("resumable", "BOOLEAN", "ingest", "a longer file with the same beginning is read on from byte_end"),
+    Column("head_bytes", "BIGINT", "ingest", "length of the file's beginning that head_hash covers"),
+    Column("head_hash", "VARCHAR", "ingest", "hash of the first head_bytes bytes"),
+    Column("tail_hash", "VARCHAR", "ingest", "hash of the last bytes before byte_end"),
+    Column("records", "BIGINT", "ingest", "records seen"),
+    Column("attempts", "BIGINT", "ingest", "attempts written"),
+    Column("duplicates", "BIGINT", "ingest", "records that repeat an attempt"),
+    Column("skipped", "BIGINT", "ingest", "records of other kinds"),
+    Column("rejected", "BIGINT", "ingest", "records that could not be used"),
+    Column("unpriced", "BIGINT", "ingest", "attempts with tokens and no price"),
+    Column("no_usage", "BIGINT", "ingest", "attempts without token counts"),
+    Column("unattributed", "BIGINT", "ingest", "attempts without a feature"),
+    Column("book", "VARCHAR", "ingest", "price book and version"),
+    Column("schema_version", "INTEGER", "ingest", "SCHEMA_VERSION of the writer"),
+    Column("infercost_version", "VARCHAR", "ingest", "version of the writer"),
+)
+
+REJECTS: tuple[Column, ...] = (
+    Column("load_id", "VARCHAR", "ingest", "row of `loads`"),
+    Column("source_file", "VARCHAR", "ingest", "file"),
+    Column("source_line", "BIGINT", "ingest", "line, or position of the record"),
+    Column("reason", "VARCHAR", "ingest", "why the record could not be used"),
+    Column("record_bytes", "BIGINT", "ingest", "length of the record in bytes"),
+)
+
+BILLS: tuple[Column, ...] = (
+    Column("load_id", "VARCHAR", "ingest", "row of `loads`"),
+    Column("provider_name", "VARCHAR", "log", "who sent the bill"),
+    Column("period_start", "TIMESTAMPTZ", "log", "start of the charge period, UTC"),
+    Column("period_end", "TIMESTAMPTZ", "log", "end of the charge period, UTC"),
+    Column("model", "VARCHAR", "log", "model as billed"),
+    Column("charge", "VARCHAR", "log", "kind of charge as billed"),
+    Column("quantity", "DOUBLE", "log", "billed quantity"),
+    Column("quantity_unit", "VARCHAR", "log", "unit of the quantity"),
+    Column("billed_cost", MONEY, "log", "billed cost, USD"),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "attempts": ATTEMPTS,
+    "prices": PRICES,
+    "model_map": MODEL_MAP,
+    "loads": LOADS,
+    "rejects": REJECTS,
+    "bills": BILLS,
+}
+"""Tables that the store keeps; `requests`, `sessions` and `cells` are views over them (queries/views/)."""
+
+
+def columns_sql(columns: tuple[Column, ...]) -> str:
+    """Return the column list of a CREATE TABLE statement."""
+    return ", ".join(f'"{column.name}" {column.type}' for column in columns)

@@ -1,0 +1,38 @@
+"""Gives a DuckDB connection the tables and views of DESIGN's contract over one snapshot of the store."""
+
+from typing import TYPE_CHECKING
+
+from infercost import engine, schema
+from infercost.store.store import PARTITION, Snapshot
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def attach(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, prefix: str = "") -> None:
+    """Create one view a table, named as the table (with `prefix` before it), over the snapshot's files."""
+    for table in schema.TABLES:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {prefix}{table} AS {relation(snapshot, table)}")
+
+
+def relation(snapshot: Snapshot, table: str, also: tuple[str, ...] = ()) -> str:
+    """Return the SELECT over a table's files, with the contract's columns even when there is no file.
+
+    `also` names further text columns that reading gives, such as `filename`.
+    """
+    columns = [(column.name, column.type) for column in schema.TABLES[table]]
+    columns += [(name, "VARCHAR") for name in also]
+    columns += [(name, "DATE") for name in PARTITION.get(table, ())]
+    files = snapshot.files(table)
+    if not files:
+        empty = ", ".join(f"NULL::{kind} AS {engine.identifier(name)}" for name, kind in columns)
+        return f"SELECT {empty} WHERE false"
+    names = ", ".join(engine.identifier(name) for name, _ in columns)
+    listed = ", ".join(engine.literal(file) for file in files)
+    return f"SELECT {names} FROM read_parquet([{listed}], hive_partitioning = true, union_by_name = true)"
+
+
+def create(connection: "duckdb.DuckDBPyConnection", views: dict[str, str]) -> None:
+    """Create the derived views (`name` -> SELECT) on top of the tables."""
+    for name, select in views.items():
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {engine.identifier(name)} AS {select}")

@@ -1,0 +1,43 @@
+"""A store of a few rows for the tests of the report: the tables of schema.TABLES and the packaged views."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from infercost import engine, schema
+from infercost.analyze import queries
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def attempt(day: str, cost: str | None, feature: str = "chat", **columns: Any) -> dict[str, Any]:
+    """Return an attempt at noon UTC of `day` with 10 tokens in and 1 out; `columns` adds to it or takes its place."""
+    return {
+        "started_at": f"{day}T12:00:00Z",
+        "status": "ok",
+        "usage_source": "reported",
+        "input_tokens": 10,
+        "output_tokens": 1,
+        "effective_cost": cost,
+        "list_cost": cost,
+        **dict.fromkeys(schema.ATTRIBUTED, schema.UNATTRIBUTED),
+        "feature": feature,
+        **columns,
+    }
+
+
+def store(attempts: Iterable[dict[str, Any]], **tables: list[dict[str, Any]]) -> "duckdb.DuckDBPyConnection":
+    """Return a connection to a store with those attempts and, by table, other rows."""
+    connection = engine.connect()
+    for table, columns in schema.TABLES.items():
+        connection.execute(f"CREATE TABLE {table} ({schema.columns_sql(columns)})")
+    connection.execute("ALTER TABLE attempts ADD COLUMN day DATE")
+    rows = [{"attempt_id": f"a{number}", **row} for number, row in enumerate(attempts)]
+    for table, given in {"attempts": rows, **tables}.items():
+        for row in given:
+            marks = ", ".join("?" for _ in row)
+            connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+    connection.execute("UPDATE attempts SET day = cast(started_at AT TIME ZONE 'UTC' AS DATE)")
+    for name, select in queries.views().items():
+        connection.execute(f"CREATE VIEW {name} AS {select}")
+    return connection

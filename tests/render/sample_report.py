@@ -1,0 +1,243 @@
+"""A hand-made report of two weeks: its rows add up, some of its names are hostile."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from infercost.analyze.report import (
+    BudgetUse,
+    DayCost,
+    Figures,
+    NamedCount,
+    Report,
+    Row,
+    Section,
+    Trust,
+    Window,
+)
+
+START = datetime(2026, 11, 8, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+SCRIPT_NAME = "</script><script>alert('x')</script>"
+QUOTE_NAME = '"\'><img src=x onerror="alert(1)"> `|` {{ 7*7 }}'
+TURNED_NAME = "invoice\u202egnp.exe\u2066 \u200fabc\x1b[31mred\nsecond line"
+LONG_NAME = "very-long-name-" * 667
+HOSTILE = (SCRIPT_NAME, QUOTE_NAME, TURNED_NAME, LONG_NAME)
+
+Numbers = tuple[str, str, int, int, int, int]
+"""Cost before and now, requests before and now, tokens per request before and now."""
+
+FEATURES: dict[str, Numbers] = {
+    "search": ("4310.482913", "7215.904120", 61_204, 64_880, 5_900, 8_740),
+    "support-agent": ("3120.118820", "4480.204417", 20_110, 22_300, 14_200, 17_800),
+    "summarize": ("2410.007312", "2611.440018", 118_402, 127_113, 2_480, 2_502),
+    "code-review": ("1505.220001", "1090.118274", 8_214, 8_020, 21_400, 15_300),
+    "(unattributed)": ("402.119200", "501.772190", 6_120, 7_412, 6_010, 6_120),
+    "translate": ("311.904412", "301.218840", 90_114, 88_012, 640, 640),
+    "onboarding-tour": ("0", "88.120417", 0, 1_204, 0, 9_120),
+    "legacy-classifier": ("61.448120", "0", 30_221, 0, 900, 0),
+}
+
+MODELS: dict[str, Numbers] = {
+    "claude-opus-4-5": ("2904.118240", "6890.220184", 12_904, 28_114, 14_120, 14_480),
+    "claude-sonnet-4-5": ("5120.904418", "4880.118240", 71_204, 66_120, 6_900, 7_120),
+    "gpt-5-mini": ("1204.448120", "1390.001842", 190_114, 192_004, 1_420, 1_502),
+}
+
+ROUTES: dict[str, Numbers] = {
+    "default": ("6904.118240", "6820.220184", 202_904, 198_114, 3_120, 3_140),
+    "escalate-to-frontier": ("2120.904418", "6480.118240", 11_204, 26_120, 12_900, 13_120),
+}
+
+DAILY = ((1710, 1842), (1742, 1890), (1768, 2015), (1731, 2480), (1779, 2705), (1770, 2740))
+
+
+def figures(cost: str, requests: int, per_request: int, unpriced: int = 0) -> Figures:
+    tokens = requests * per_request
+    return Figures(Decimal(cost), requests, requests + requests // 40, tokens, tokens // 9, unpriced)
+
+
+def make_row(values: tuple[str, ...], before: Figures | None, now: Figures, total_change: Decimal | None) -> Row:
+    change = now.cost - (before.cost if before else 0)
+    return Row(
+        values=values,
+        current=now,
+        baseline=before,
+        change=change,
+        change_ratio=float(change / before.cost) if before and before.cost else None,
+        share_of_change=float(change / total_change) if before and total_change else None,
+    )
+
+
+def add(rows: list[Figures]) -> Figures:
+    return Figures(
+        sum((row.cost for row in rows), Decimal(0)),
+        *(
+            sum(getattr(row, name) for row in rows)
+            for name in ("requests", "attempts", "input_tokens", "output_tokens", "unpriced_attempts")
+        ),
+    )
+
+
+def feature_pairs(hostile: bool) -> list[tuple[str, Figures, Figures]]:
+    pairs = [
+        (name, figures(before, r0, t0), figures(now, r1, t1, 210 if name == "support-agent" else 0))
+        for name, (before, now, r0, r1, t0, t1) in FEATURES.items()
+    ]
+    names = HOSTILE if hostile else ("moderation", "tagging", "digest-mail", "alt-text")
+    pairs += [
+        (name, figures(f"{20 + i}.5", 400, 900), figures(f"{31 - 4 * i}.25", 410, 900)) for i, name in enumerate(names)
+    ]
+    pairs += [
+        (f"experiment-{i:02d}", figures(f"{i}.1", 40, 900), figures(f"{i}.{i:02d}42", 41, 900)) for i in range(1, 11)
+    ]
+    return pairs
+
+
+def section(
+    name: str, title: str, pairs: list[tuple[str, Figures, Figures]], total: tuple[Figures, Figures], compared: bool
+) -> Section:
+    left = [("(other)", take(total[0], [p[1] for p in pairs]), take(total[1], [p[2] for p in pairs]))]
+    pairs = pairs + [pair for pair in left if pair[1].attempts or pair[2].attempts]
+    change = total[1].cost - total[0].cost
+    rows = [make_row((label,), before if compared else None, now, change) for label, before, now in pairs]
+    rows.sort(key=lambda row: (-abs(row.change), row.values))
+    sql = f"SELECT {name}, sum(effective_cost) AS cost\nFROM attempts\nWHERE started_at < $until AND {name} <> '</pre>'"
+    return Section(
+        name=name,
+        title=title,
+        dimensions=(name,),
+        rows=tuple(rows),
+        total=make_row((), total[0] if compared else None, total[1], change),
+        sql=sql,
+    )
+
+
+def take(total: Figures, parts: list[Figures]) -> Figures:
+    used = add(parts)
+    return Figures(
+        total.cost - used.cost,
+        total.requests - used.requests,
+        total.attempts - used.attempts,
+        total.input_tokens - used.input_tokens,
+        total.output_tokens - used.output_tokens,
+        total.unpriced_attempts - used.unpriced_attempts,
+    )
+
+
+def named(entries: dict[str, Numbers]) -> list[tuple[str, Figures, Figures]]:
+    return [
+        (name, figures(before, r0, t0), figures(now, r1, t1)) for name, (before, now, r0, r1, t0, t1) in entries.items()
+    ]
+
+
+def daily(total: tuple[Figures, Figures], compared: bool) -> tuple[DayCost, ...]:
+    days = [(Decimal(before), Decimal(now)) for before, now in DAILY]
+    days.append((total[0].cost - sum(day[0] for day in days), total[1].cost - sum(day[1] for day in days)))
+    return tuple(
+        DayCost(
+            position=i,
+            current_start=START + timedelta(days=i),
+            current_cost=now,
+            baseline_start=START - WEEK + timedelta(days=i) if compared else None,
+            baseline_cost=before if compared else None,
+        )
+        for i, (before, now) in enumerate(days)
+    )
+
+
+def trust() -> Trust:
+    return Trust(
+        records=702_118,
+        attempts=676_204,
+        requests=659_711,
+        duplicates=25_904,
+        rejected=10,
+        unpriced_attempts=210,
+        unpriced_models=(NamedCount("acme-internal-7b", 180, 214_000), NamedCount("<b>m</b>", 30, 9_100)),
+        no_usage_attempts=1_402,
+        estimated_attempts=0,
+        unattributed_attempts=13_869,
+        unattributed_cost=Decimal("903.891390"),
+        price_books=("2026-11-20",),
+        schema_version=1,
+        newest_event=datetime(2026, 11, 14, 23, 59, 41, tzinfo=UTC),
+    )
+
+
+def budgets() -> tuple[BudgetUse, ...]:
+    month = (date(2026, 11, 1), date(2026, 12, 1))
+    return (
+        BudgetUse("everything", "", "month", *month, Decimal(60_000), Decimal("28416.113"), 0.4736, 0.4667),
+        BudgetUse("search", "feature = search", "month", *month, Decimal(15_000), Decimal("17104.20"), 1.1403, 0.4667),
+    )
+
+
+def sample_report(*, hostile: bool = True, compared: bool = True) -> Report:
+    """The report of 8-14 Nov 2026, against 1-7 Nov 2026 when `compared`."""
+    pairs = feature_pairs(hostile)
+    total = (add([pair[1] for pair in pairs]), add([pair[2] for pair in pairs]))
+    by_feature = section("feature", "By feature", pairs, total, compared)
+    return Report(
+        headline="Spend rose $4,180 (+34.1 %) to $16,445, 8\N{EN DASH}14 Nov 2026 against 1\N{EN DASH}7 Nov 2026; "
+        "most of it in search.",
+        zone="UTC",
+        currency="USD",
+        generated_at=datetime(2026, 11, 15, 6, 0, tzinfo=UTC),
+        current=Window(START, START + WEEK, 7),
+        baseline=Window(START - WEEK, START, 7) if compared else None,
+        total=by_feature.total,
+        trust=trust(),
+        daily=daily(total, compared),
+        daily_sql="SELECT day, sum(effective_cost) AS cost\nFROM attempts\nGROUP BY day",
+        sections=(
+            by_feature,
+            section("model", "By model", named(MODELS), total, compared),
+            section("route", "By route", named(ROUTES), total, compared),
+        ),
+        budgets=budgets(),
+    )
+
+
+def empty_report() -> Report:
+    """A report over windows in which nothing happened."""
+    nothing = Figures(Decimal(0), 0, 0, 0, 0, 0)
+    row = make_row((), nothing, nothing, Decimal(0))
+    whole = sample_report()
+    return replace(
+        whole,
+        headline="No spend in either window.",
+        total=row,
+        trust=Trust(0, 0, 0, 0, 0, 0, (), 0, 0, 0, Decimal(0), (), 1, None),
+        daily=tuple(replace(day, current_cost=Decimal(0), baseline_cost=Decimal(0)) for day in whole.daily),
+        sections=(Section("feature", "By feature", ("feature",), (), row, "SELECT 1"),),
+        budgets=(),
+    )
+
+
+def unpriced_report() -> Report:
+    """A report in which no attempt has a price."""
+    whole = sample_report(hostile=False)
+
+    def bare(item: Figures | None) -> Figures | None:
+        return item and replace(item, cost=Decimal(0), unpriced_attempts=item.attempts)
+
+    def bare_row(row: Row) -> Row:
+        now = bare(row.current)
+        assert now is not None
+        return replace(
+            row, current=now, baseline=bare(row.baseline), change=Decimal(0), change_ratio=None, share_of_change=None
+        )
+
+    sections = tuple(
+        replace(part, rows=tuple(map(bare_row, part.rows)), total=bare_row(part.total)) for part in whole.sections
+    )
+    return replace(
+        whole,
+        headline="No attempt in these windows has a price.",
+        total=bare_row(whole.total),
+        trust=replace(whole.trust, unpriced_attempts=whole.trust.attempts),
+        daily=tuple(replace(day, current_cost=Decimal(0), baseline_cost=Decimal(0)) for day in whole.daily),
+        sections=sections,
+    )
