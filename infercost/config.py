@@ -14,7 +14,9 @@ from infercost.errors import ConfigError
 
 CONFIG_NAME = "infercost.toml"
 DEFAULT_STORE = "infercost-store"
-DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024
+DEFAULT_MAX_RECORD_BYTES = 32 * 1024 * 1024
+"""DuckDB reads with buffers of this size whatever it is told, so that a lower limit saves nothing."""
+
 BUDGET_PERIODS = ("day", "week", "month")
 
 RULE_FIELDS: tuple[str, ...] = (
@@ -130,8 +132,8 @@ def _parse(document: Mapping[str, Any], path: Path) -> Config:
         price_overrides=tuple(_override(reader, item) for item in reader.items(prices, "override", "prices.override")),
         aliases=tuple(_alias(reader, item) for item in reader.items(prices, "alias", "prices.alias")),
         budgets=tuple(_budget(reader, item) for item in reader.items(document, "budgets", "budgets")),
-        hash_ids=reader.flag(privacy, "hash_ids", default=True),
-        max_record_bytes=reader.integer(ingest, "max_record_bytes", DEFAULT_MAX_RECORD_BYTES, "ingest"),
+        hash_ids=reader.flag(privacy, "hash_ids", "privacy", default=True),
+        max_record_bytes=reader.integer(ingest, "max_record_bytes", "ingest", least=DEFAULT_MAX_RECORD_BYTES),
     )
 
 
@@ -163,17 +165,20 @@ class _Reader:
             raise self.fail(f"{section}.{key}", "must be text")
         return value
 
-    def flag(self, table: Mapping[str, Any], key: str, *, default: bool) -> bool:
+    def flag(self, table: Mapping[str, Any], key: str, where: str, *, default: bool) -> bool:
         value = table.get(key, default)
         if not isinstance(value, bool):
-            raise self.fail(key, "must be true or false")
+            raise self.fail(f"{where}.{key}", "must be true or false")
         return value
 
-    def integer(self, table: Mapping[str, Any], key: str, default: int, where: str) -> int:
-        value = table.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-            raise self.fail(f"{where}.{key}", "must be a whole number above 0")
+    def integer(self, table: Mapping[str, Any], key: str, where: str, *, least: int) -> int:
+        value = table.get(key, least)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise self.fail(f"{where}.{key}", f"must be a whole number of at least {least}")
         return value
+
+    def optional_text(self, table: Mapping[str, Any], key: str, where: str) -> str | None:
+        return self.required_text(table, key, where) if key in table else None
 
     def items(self, table: Mapping[str, Any], key: str, where: str) -> list[Mapping[str, Any]]:
         value = table.get(key, [])
@@ -272,11 +277,14 @@ def _override(reader: _Reader, item: Mapping[str, Any]) -> PriceOverride:
     share = None if discount is None else reader.decimal(discount, f"{where}.discount")
     if share is not None and share > 1:
         raise reader.fail(f"{where}.discount", "is a share: 0.2 is 20 % off")
+    begin, end = reader.moment(item, "from", where), reader.moment(item, "to", where)
+    if begin is not None and end is not None and begin >= end:
+        raise reader.fail(f"{where}.to", "must be after from")
     return PriceOverride(
-        provider=item.get("provider"),
+        provider=reader.optional_text(item, "provider", where),
         model=reader.required_text(item, "model", where),
-        effective_from=reader.moment(item, "from", where),
-        effective_to=reader.moment(item, "to", where),
+        effective_from=begin,
+        effective_to=end,
         rates=rates,
         discount=share,
     )

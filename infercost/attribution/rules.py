@@ -150,8 +150,17 @@ def _with_tiers(by_rule: str, tiers: tuple[tuple[str, tuple[str, ...]], ...]) ->
     name = "lower(coalesce(response_model, request_model))"
     branches = ""
     for tier, globs in tiers:
-        tests = " OR ".join(f"{name} GLOB {engine.literal(glob.lower())}" for glob in globs)
-        branches += f" WHEN {tests or 'false'} THEN {engine.literal(tier)}"
+        # One regular expression a tier: a row is looked at once a tier, not once a glob.
+        pattern = "|".join(_regex_of(glob.lower()) for glob in globs)
+        test = f"regexp_full_match({name}, {engine.literal(pattern)})" if globs else "false"
+        branches += f" WHEN {test} THEN {engine.literal(tier)}"
     by_tier = f"CASE{branches} END" if branches else "NULL"
     unattributed = engine.literal(schema.UNATTRIBUTED)
     return f"coalesce(nullif({by_rule}, {unattributed}), {by_tier}, {unattributed})"
+
+
+def _regex_of(glob: str) -> str:
+    """Return the regular expression that matches what the glob matches."""
+    meanings = {"*": ".*", "?": "."}
+    pieces = re.split(r"(\*|\?|\[[^\]]+\])", glob)
+    return "".join(meanings.get(piece, piece if piece.startswith("[") else re.escape(piece)) for piece in pieces)

@@ -25,6 +25,8 @@ def say(text: str) -> None:
 
 def safe(text: str) -> str:
     """Return text from a log with control characters and direction marks made visible."""
+    if text.isprintable():
+        return text
     return "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode() for each in text
     )

@@ -15,6 +15,7 @@ def formats(
 
     Example: infercost formats
     """
+    from infercost.cli.tables import print_terms
     from infercost.ingest.registry import formats as registry
 
     found = registry()
@@ -24,10 +25,8 @@ def formats(
         sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         return
     for each in found.values():
-        sys.stdout.write(
-            f"{each.name}: {each.title}\n  written by   {each.written_by}\n  get it by    {each.how_to_get}\n"
-        )
-        sys.stdout.write(f"  one record   {each.grain}\n")
-        for missing in each.cannot_tell:
-            sys.stdout.write(f"  cannot tell  {missing}\n")
+        sys.stdout.write(f"{each.name}: {each.title}\n")
+        told = [("written by", each.written_by), ("get it by", each.how_to_get), ("one record", each.grain)]
+        told += [("cannot tell" if number == 0 else "", missing) for number, missing in enumerate(each.cannot_tell)]
+        print_terms(told, indent=2)
         sys.stdout.write("\n")

@@ -12,21 +12,36 @@ from infercost.cli.options import ConfigOption, StoreOption, store_folder
 from infercost.errors import ExitCode
 
 if TYPE_CHECKING:
-    from infercost.ingest.result import IngestResult
+    from infercost.ingest.result import FileResult, IngestResult
 
-app = typer.Typer(help="Read logs into the store.", no_args_is_help=True)
+_COUNTS = (
+    ("records", "records"),
+    ("attempts written", "attempts"),
+    ("duplicates", "duplicates"),
+    ("other records", "skipped"),
+    ("rejected", "rejected"),
+    ("without price", "unpriced"),
+    ("without tokens", "no_usage"),
+    ("unattributed", "unattributed"),
+)
+"""Label and field of each count of the closing table."""
+
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
 def main() -> None:
-    """Read logs into the store."""
+    """Read logs into the store.
+
+    Example: infercost ingest logs logs/
+    """
 
 
 @app.command()
 def logs(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="Files, folders (recursive), quoted globs, or - for standard input."),
+        typer.Argument(metavar="PATH", help="Files, folders (recursive), quoted globs, or - for standard input."),
     ],
     form: Annotated[
         str | None,
@@ -38,10 +53,13 @@ def logs(
 ) -> None:
     """Read log files into the store; what was read before is not read again.
 
-    Plain, gzip and Zstandard files; the format is found from each file's content. Exit code 3 when a record or a
-    file could not be used: they are named, and listed by `infercost sql "from rejects"`.
+    Plain, gzip and Zstandard files; the format is found from the content.
+    Exit code 3 when a record or a file could not be used: they are named on
+    stderr, and rejected records are kept: infercost sql "from rejects"
 
-    Examples: infercost ingest logs logs/ · infercost ingest logs 'logs/**/*.jsonl.gz' ·
+    Examples:
+    infercost ingest logs logs/
+    infercost ingest logs 'logs/**/*.jsonl.gz' --format litellm
     kubectl logs gateway | infercost ingest logs -
     """
     from infercost.cli.progress import reporter
@@ -86,20 +104,22 @@ def _notes(result: "IngestResult") -> None:
 
 
 def _table(result: "IngestResult") -> None:
-    from infercost.cli.output import print_table
+    """Print a column a format: formats are few, and the counts have long names."""
+    from infercost.cli.tables import print_table
 
-    by_format: dict[str, list[str]] = {}
-    for each in result.files:
-        by_format.setdefault(each.format or ("(unchanged)" if each.unchanged else "(not read)"), []).append(
-            each.source_file
-        )
-    names = ("records", "attempts", "duplicates", "skipped", "rejected", "unpriced", "no_usage", "unattributed")
-    rows: list[list[object]] = []
-    for form in sorted(by_format):
-        files = [each for each in result.files if each.source_file in set(by_format[form])]
-        rows.append([form, len(files), *(sum(getattr(each, name) for each in files) for name in names)])
-    total = ["total", len(result.files), *(result.total(name) for name in names)]
-    print_table(["format", "files", *names], [*rows, total] if len(rows) != 1 else [*rows], footer=len(rows) != 1)
+    groups: dict[str, list[FileResult]] = {}
+    for each in sorted(result.files, key=_group):
+        groups.setdefault(_group(each), []).append(each)
+    if len(groups) != 1:
+        groups["total"] = result.files
+    rows: list[list[object]] = [["files", *(len(files) for files in groups.values())]]
+    for label, name in _COUNTS:
+        rows.append([label, *(sum(getattr(each, name) for each in files) for files in groups.values())])
+    print_table(["", *groups], rows)
     size = result.total("bytes")
-    rate = size / result.seconds if result.seconds else 0.0
-    sys.stdout.write(f"{size / 1e6:,.1f} MB in {result.seconds:.1f} s ({rate / 1e6:,.1f} MB/s)\n")
+    rate = f" ({size / result.seconds / 1e6:,.1f} MB/s)" if result.seconds else ""
+    sys.stdout.write(f"\n{size / 1e6:,.1f} MB in {result.seconds:.1f} s{rate}\n")
+
+
+def _group(file: "FileResult") -> str:
+    return file.format or ("(unchanged)" if file.unchanged else "(not read)")

@@ -10,11 +10,14 @@ from infercost import __version__
 from infercost.cli import diagnostics, formats, ingest, init, query, reattribute, report, status
 from infercost.errors import EXIT_CODE_MEANING, InfercostError
 
-_EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in EXIT_CODE_MEANING.items()) + "."
+READ = "Read logs"
+ASK = "Ask the store"
+
+# Lines of a paragraph keep their breaks in a help text, so each exit code stands on its own line.
+_EPILOG = "Exit codes:\n" + "\n".join(f"{code.value}  {meaning}" for code, meaning in EXIT_CODE_MEANING.items())
 
 app = typer.Typer(
     name="infercost",
-    help="Why did our inference bill change? Cost attribution for LLM spend, from logs that you already have.",
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -37,26 +40,46 @@ def main(
         ),
     ] = False,
 ) -> None:
-    """Why did our inference bill change? Cost attribution for LLM spend, from logs that you already have."""
+    """Why did our inference bill change? Cost attribution for LLM spend, from logs that you already have.
+
+    Example: infercost ingest logs logs/ && infercost report --since 30d
+    """
 
 
-app.command(name="init")(init.init)
-app.add_typer(ingest.app, name="ingest")
-app.command(name="report")(report.report)
-app.command(name="sql")(query.sql)
-app.command(name="query")(query.query)
-app.command(name="status")(status.status)
-app.command(name="reattribute")(reattribute.reattribute)
-app.command(name="formats")(formats.formats)
+app.command(name="init", rich_help_panel=READ)(init.init)
+app.add_typer(ingest.app, name="ingest", rich_help_panel=READ)
+app.command(name="reattribute", rich_help_panel=READ)(reattribute.reattribute)
+app.command(name="formats", rich_help_panel=READ)(formats.formats)
+app.command(name="report", rich_help_panel=ASK)(report.report)
+app.command(name="query", rich_help_panel=ASK)(query.query)
+app.command(name="sql", rich_help_panel=ASK)(query.sql)
+app.command(name="status", rich_help_panel=ASK)(status.status)
 
 
 def run() -> None:
     """Run the command line and leave with the exit code that docs/exit-codes.md lists."""
     try:
-        app()
+        _run_and_flush()
     except InfercostError as error:
         sys.exit(diagnostics.fail(error))
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`); that is its choice, not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _leave_quietly()
+    except SystemExit as left:
+        # Typer answers a closed pipe with exit code 1; the pipe is then the reason for leaving.
+        if isinstance(left.__context__, BrokenPipeError):
+            _leave_quietly()
+        raise
+
+
+def _run_and_flush() -> None:
+    try:
+        app()
+    finally:
+        # What is still buffered is written here, where a closed pipe can be answered, and not at the exit.
+        sys.stdout.flush()
+
+
+def _leave_quietly() -> None:
+    """Leave with 0: the reader of our output has gone (`| head`), which is its choice and not an error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    sys.exit(0)

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,21 @@ ConfigOption = Annotated[
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
 ]
+
+
+COLUMN_ALIASES = {
+    "model": "response_model",
+    "provider": "provider_name",
+    "tier": "model_tier",
+    "user": "user_id",
+    "session": "session_id",
+}
+"""Short names that --by takes for columns."""
+
+
+def columns(by: str) -> str:
+    """Return `by` with short names in full: `feature+model` is `feature+response_model`."""
+    return re.sub(r"\w+", lambda word: COLUMN_ALIASES.get(word.group(), word.group()), by)
 
 
 def store_folder(option: Path | None, settings: "Config") -> Path:

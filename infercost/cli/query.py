@@ -2,16 +2,21 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infercost import config
-from infercost.cli.options import ConfigOption, OutputOption, StoreOption, open_store
+from infercost.cli.options import ConfigOption, OutputOption, StoreOption, columns, open_store
 from infercost.cli.output import DataFormat, write_result
 from infercost.errors import UsageError
 
-FormatOption = Annotated[DataFormat, typer.Option("--format", "-f", help="How to print the result.")]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infercost.analyze.queries import Query
+
+FormatOption = Annotated[DataFormat, typer.Option("--format", "-f", metavar="FORM", help=f"{', '.join(DataFormat)}.")]
 
 
 def sql(
@@ -26,10 +31,12 @@ def sql(
 ) -> None:
     """Run one read-only SELECT over the store (DuckDB SQL).
 
-    Tables: attempts, requests, sessions, cells, prices, model_map, loads, rejects, bills.
+    Tables: infercost sql "show tables"; columns: infercost sql "describe NAME".
 
-    Examples: infercost sql "SELECT feature, sum(effective_cost) FROM attempts GROUP BY ALL" ·
-    infercost sql "from rejects" · infercost sql --file question.sql --format csv
+    Examples:
+    infercost sql "select feature, sum(effective_cost) from attempts group by all"
+    infercost sql "from rejects"
+    infercost sql --file question.sql --format csv
     """
     from infercost.analyze.database import connect, select
 
@@ -74,7 +81,9 @@ def query(
 ) -> None:
     """Run one of the packaged queries, or list them with what they answer.
 
-    Examples: infercost query · infercost query cost_by_feature --since 7d ·
+    Examples:
+    infercost query
+    infercost query cost_by_feature --since 7d
     infercost query cost_drift --by cohort --since 30d --format csv
     """
     from infercost.analyze import queries
@@ -86,16 +95,24 @@ def query(
 
     settings = config.load(settings_file)
     found = ask(
-        open_store(store, settings), settings, name, since=since, until=until, compare=compare, by=by, limit=limit
+        open_store(store, settings),
+        settings,
+        name,
+        since=since,
+        until=until,
+        compare=compare,
+        by=by and columns(by),
+        limit=limit,
     )
     write_result(found, form, output)
 
 
-def _list(catalog: "dict[str, queries.Query]") -> None:  # type: ignore[name-defined]  # noqa: F821
+def _list(catalog: "Mapping[str, Query]") -> None:
+    from infercost.cli.tables import print_terms
+
+    width = max(map(len, catalog))
     for folder in sorted({each.folder for each in catalog.values()}):
         sys.stdout.write(f"{folder}\n")
-        for each in catalog.values():
-            if each.folder == folder:
-                sys.stdout.write(f"  {each.name:<22} {each.question}\n")
-                sys.stdout.write(f"  {'':<22} {each.grain}; parameters: {', '.join(each.parameters)}\n")
-        sys.stdout.write("\n")
+        found = [each for each in catalog.values() if each.folder == folder]
+        print_terms([(each.name, each.question) for each in found], indent=2, width=width)
+    sys.stdout.write("\nRows, parameters and columns of each: docs/queries.md\n")

@@ -16,9 +16,11 @@ def reattribute(
 ) -> None:
     """Apply the attribution rules of infercost.toml to every stored attempt, without the original logs.
 
-    Costs stay as they are. Example: infercost reattribute --dry-run
+    Costs stay as they are.
+
+    Example: infercost reattribute --dry-run
     """
-    from infercost.cli.output import print_table
+    from infercost.cli.tables import print_table
     from infercost.ingest.reattribute import reattribute as run
 
     settings = config.load(settings_file)

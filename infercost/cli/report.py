@@ -8,7 +8,7 @@ import typer
 
 from infercost import clock, config
 from infercost.cli import diagnostics
-from infercost.cli.options import ConfigOption, StoreOption, open_store
+from infercost.cli.options import ConfigOption, StoreOption, columns, open_store
 
 DEFAULT_HTML = Path("infercost-report.html")
 
@@ -33,22 +33,27 @@ def report(
     by: Annotated[
         str,
         typer.Option(
-            "--by", metavar="COLUMNS", help="Tables, joined with commas; feature+model makes one table of two columns."
+            "--by", metavar="COLUMNS", help="Tables, joined with commas; feature+model is one table of two columns."
         ),
-    ] = "feature,cohort,route,response_model",
+    ] = "feature,cohort,route,model",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help=f"Write to FILE (html: default {DEFAULT_HTML})."),
     ] = None,
-    form: Annotated[ReportFormat, typer.Option("--format", "-f", help="How to draw it.")] = ReportFormat.HTML,
+    form: Annotated[
+        ReportFormat, typer.Option("--format", "-f", metavar="FORM", help=f"{', '.join(ReportFormat)}.")
+    ] = ReportFormat.HTML,
     store: StoreOption = None,
     settings_file: ConfigOption = None,
 ) -> None:
     """Explain a window's spend against the window before it, over complete days in the configured zone.
 
-    With html the page is written to a file, its path goes to stdout and a summary to stderr.
+    html: the page goes to a file, its path to stdout, a summary to stderr.
 
-    Examples: infercost report --since 30d · infercost report --since 2026-11-01 --by feature,team --format markdown
+    Examples:
+    infercost report --since 30d
+    infercost report --since 2026-11-01 --by feature,team --format markdown
+    infercost report --since 7d --until 2026-11-18 --by feature+model
     """
     from infercost.analyze.ask import make_report
     from infercost.cli.output import write_text
@@ -56,7 +61,13 @@ def report(
 
     settings = config.load(settings_file)
     made = make_report(
-        open_store(store, settings), settings, since=since, until=until, compare=compare, by=by, now=clock.now()
+        open_store(store, settings),
+        settings,
+        since=since,
+        until=until,
+        compare=compare,
+        by=columns(by),
+        now=clock.now(),
     )
     if form is ReportFormat.HTML:
         target = output or DEFAULT_HTML

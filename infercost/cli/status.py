@@ -20,12 +20,11 @@ def status(
     Example: infercost status
     """
     from infercost.analyze.status import store_status
+    from infercost.cli import values
+    from infercost.cli.tables import print_terms
 
     found = store_status(open_store(store, config.load(settings_file)))
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2, default=str) + "\n")
         return
-    width = max(len(name) for name in found)
-    for name, value in found.items():
-        shown = "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
-        sys.stdout.write(f"{name.replace('_', ' '):<{width}}  {shown}\n")
+    print_terms((name.replace("_", " "), values.shown(value)) for name, value in found.items())

@@ -2,10 +2,14 @@
 
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO, Literal, Protocol
 
 CHUNK_BYTES = 4 * 1024 * 1024
 Compression = Literal["gzip", "zstd"]
+_STEP_BYTES: dict[Compression, int] = {"gzip": 256 * 1024, "zstd": 16 * 1024}
+"""Compressed bytes taken at once; what damaged Zstandard data held before the damage is lost with its step."""
+
 _MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -45,7 +49,7 @@ def chunks(stream: BinaryIO, compression: Compression | None) -> Iterator[bytes]
 def _decompressed(stream: BinaryIO, compression: Compression) -> Iterator[bytes]:
     decompressor = _decompressor(compression)
     started = False
-    while data := stream.read(CHUNK_BYTES // 4):
+    while data := stream.read(_STEP_BYTES[compression]):
         while data:
             if decompressor.eof:
                 decompressor = _decompressor(compression)
@@ -55,21 +59,33 @@ def _decompressed(stream: BinaryIO, compression: Compression) -> Iterator[bytes]
                 if not data:
                     break
             started = True
-            chunk = _step(decompressor, data, compression)
+            yield from _step(decompressor, data, compression)
             data = decompressor.unused_data if decompressor.eof else b""
-            if chunk:
-                yield chunk
     if started and not decompressor.eof:
         raise StreamError(f"the {compression} stream is cut off")
 
 
-def _step(decompressor: _Decompressor, data: bytes, compression: Compression) -> bytes:
+def _step(decompressor: _Decompressor, data: bytes, compression: Compression) -> Iterator[bytes]:
+    """Yield what `data` decompresses to; of gzip also what lies before the damage in damaged data."""
     import zstandard
 
+    before = decompressor.copy() if compression == "gzip" else None  # type: ignore[attr-defined]
     try:
-        return decompressor.decompress(data)
+        if chunk := decompressor.decompress(data):
+            yield chunk
     except (zlib.error, zstandard.ZstdError) as error:
+        if before is not None:
+            yield _until_damage(before, data)
         raise StreamError(f"the {compression} stream is damaged: {error}") from error
+
+
+def _until_damage(decompressor: _Decompressor, data: bytes) -> bytes:
+    """Return what comes out of damaged data byte by byte; a failed call gives nothing of what it had decompressed."""
+    found = bytearray()
+    with suppress(zlib.error):
+        for position in range(len(data)):
+            found += decompressor.decompress(data[position : position + 1])
+    return bytes(found)
 
 
 def _decompressor(compression: Compression) -> _Decompressor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infercost import engine
+from infercost import assets, engine
 from infercost.config import Config
 from infercost.errors import SourceError
 from infercost.ingest import identify, sources
@@ -56,7 +56,7 @@ def ingest(
     registry = formats()
     form = identify.choose(registry, chosen) if chosen else None
     found = sources.discover(paths, store.folder)
-    result = IngestResult(left_out=[str(path) for path in found.left_out])
+    result = IngestResult(left_out=[sources.shown(path) for path in found.left_out])
     with store.writer(), engine.connect(store.work / "spill") as connection:
         run = _Run(connection, store, settings, result, progress or (lambda *_: None))
         run.read(found.files, registry, form)
@@ -100,7 +100,7 @@ class _Run:
         )
         self.result.stage_seconds["identify"] = time.perf_counter() - started
         if groups:
-            create_prices(self.connection, self.settings.price_overrides, self.store.folder / "cache")
+            create_prices(self.connection, self.settings.price_overrides, assets.cache_folder())
         for name in sorted(groups):
             self._read_format(registry[name], groups[name])
 
@@ -109,7 +109,7 @@ class _Run:
         marks = self._marks()
         planned: list[_Planned] = []
         for file in files:
-            source = str(file)
+            source = sources.shown(file)
             result = FileResult(source)
             self.result.files.append(result)
             try:
@@ -124,9 +124,9 @@ class _Run:
         return planned
 
     def _on_disk(self, file: Path) -> Path:
-        """Return the file, or a spooled copy when it can be read only once (standard input, a pipe)."""
+        """Return the file under a name that DuckDB takes; what can be read only once (a pipe) is spooled."""
         if str(file) != sources.STDIN and file.is_file():
-            return file
+            return file if str(file) == sources.shown(file) else self.cutter.alias(file)
         with sources.open_file(file) as stream:
             return self.cutter.spool(stream)
 
@@ -147,18 +147,18 @@ class _Run:
     def _read_format(self, form: Format, files: Sequence[_Planned]) -> None:
         batch = Batch(self.connection, self.store, self.settings, self.result, form)
         results = {each.source: each.result for each in files}
-        for pieces in _batches(self._pieces(files)):
+        for pieces in _batches(self._pieces(files, form.batch_bytes or PIECE_BYTES)):
             self.snapshot = batch.run(pieces, results, self.snapshot)
             for piece in pieces:
                 self._drop(piece)
 
-    def _pieces(self, files: Sequence[_Planned]) -> Iterator[Piece]:
+    def _pieces(self, files: Sequence[_Planned], most_bytes: int) -> Iterator[Piece]:
         """Yield the pieces of the files, and note what is left of a file whose last line is not complete."""
         for each in files:
             self.progress(each.source, self.done_bytes, self.total_bytes)
             end = each.begin.byte_start
             try:
-                for piece in self.cutter.cut(each.path, each.source, each.head, each.begin):
+                for piece in self.cutter.cut(each.path, each.source, each.head, each.begin, most_bytes):
                     end = piece.byte_end
                     yield piece
             except OSError as error:
@@ -178,13 +178,13 @@ class _Run:
 def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     """Group pieces so that a batch is no larger than one piece may be, nor of more files than BATCH_FILES."""
     batch: list[Piece] = []
-    size = 0
+    fill = 0.0
     for piece in pieces:
-        if batch and (size + piece.bytes > PIECE_BYTES or len(batch) >= BATCH_FILES):
+        if batch and (fill + piece.fill > 1 or len(batch) >= BATCH_FILES):
             yield batch
-            batch, size = [], 0
+            batch, fill = [], 0.0
         batch.append(piece)
-        size += piece.bytes
+        fill += piece.fill
     if batch:
         yield batch
 

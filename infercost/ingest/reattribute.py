@@ -29,7 +29,7 @@ def reattribute(store: Store, settings: Config, *, dry_run: bool = False) -> lis
         if not changes or dry_run:
             return changes
         replaced = ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
-        select = f"SELECT * REPLACE ({replaced}) FROM stored ORDER BY day, started_at"
+        select = f"SELECT * REPLACE ({replaced}) FROM stored"
         commit = Commit()
         commit.remove("attempts", snapshot.parts["attempts"])
         commit.add("attempts", store.write(connection, "attempts", select, "reattributed"))

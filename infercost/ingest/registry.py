@@ -21,6 +21,7 @@ class Format:
     `columns` are the log's own names with the DuckDB types to read them as; `identify` are SQL predicates over
     `record` (JSON) or `header` (VARCHAR[]), all of which hold for one record at the head of a file of the format.
     A column in `optional` counts as absent where its value is of another type, instead of rejecting the record.
+    `batch_bytes` bounds what is read at once, for formats with many records in a line.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Format:
     cannot_tell: tuple[str, ...]
     columns: Mapping[str, str]
     optional: tuple[str, ...]
+    batch_bytes: int | None
     identify: tuple[str, ...]
     map_sql: str
 
@@ -80,6 +82,7 @@ def read(folder: Path) -> Format:
         cannot_tell=tuple(declared.get("cannot_tell", ())),
         columns=_strings(declared.get("columns"), "columns", path),
         optional=tuple(declared.get("optional", ())),
+        batch_bytes=declared["batch_megabytes"] * 1_000_000 if "batch_megabytes" in declared else None,
         identify=tuple(_strings({str(i): p for i, p in enumerate(_predicates(declared))}, "identify", path).values()),
         map_sql=sql.read_text(encoding="utf-8").strip().rstrip(";"),
         **texts,

@@ -71,6 +71,7 @@ class IngestResult:
             **totals,
             "seconds": round(self.seconds, 3),
             "bytes_per_second": round(totals["bytes"] / self.seconds) if self.seconds else None,
+            "stage_seconds": {name: round(taken, 3) for name, taken in self.stage_seconds.items()},
             "unpriced_models": self.unpriced_models,
             "left_out": self.left_out,
             "rejects": [asdict(each) for each in self.rejects],

@@ -99,6 +99,11 @@ def _is_log_name(path: Path) -> bool:
     return last in LOG_SUFFIXES or last.lstrip(".").isdigit() or (".log" in suffixes)
 
 
+def shown(path: Path) -> str:
+    """Return the path as text that can be stored and printed: bytes that are not UTF-8 become escapes."""
+    return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def open_file(path: Path) -> BinaryIO:
     """Open a file, or standard input for `-`, for reading bytes."""
     return sys.stdin.buffer if str(path) == STDIN else path.open("rb")

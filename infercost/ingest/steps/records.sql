@@ -2,8 +2,8 @@
 -- Without blank lines a record's line follows from its position; the line by line path gives it itself.
 SELECT
     $columns,
-    raw.rowid AS record_number,
+    raw.position AS record_number,
     placed.source_file,
-    coalesce(raw.line, raw.rowid - placed.first_row + placed.first_line) AS source_line
-FROM raw
+    coalesce(raw.line, raw.position - placed.first_row + placed.first_line) AS source_line
+FROM ($raw) AS raw
 INNER JOIN placed USING (piece)
