@@ -12,6 +12,10 @@ FLAT = Decimal("0.005")
 _WORTH_NAMING = Decimal("0.1")
 _WORTH_A_WHILE = Decimal("0.25")
 _MOST = Decimal("0.5")
+
+NAMED = 3
+"""Segments that a sentence names at most."""
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -86,21 +90,27 @@ def _what(total: Row, section: Section, window: Window, baseline: Window | None,
 
 
 def _movers(section: Section, total: Row) -> str:
-    """Name the two segments that moved most with the total, and the one that moved most against it."""
+    """Name the segments that moved most with the total, and the one that moved most against it."""
     if len(section.rows) < 2:
         return ""
     size, rises = abs(total.change), total.change > 0
-    along = [row for row in section.rows if (row.change > 0) == rises and abs(row.change) >= _WORTH_NAMING * size][:2]
+    along = [row for row in section.rows if (row.change > 0) == rises and abs(row.change) >= _WORTH_NAMING * size][
+        :NAMED
+    ]
     if not along:
         return ""
     share = sum((abs(row.change) for row in along), Decimal(0)) / size
     noun = "rise" if rises else "fall"
     lead = f"most of the {noun} is in" if share >= _MOST else f"the largest part of the {noun} is in"
-    text = f"; {lead} {' and '.join(_moved(row) for row in along)}"
+    text = f"; {lead} {_listed([_moved(row) for row in along])}"
     against = [row for row in section.rows if row.change and (row.change > 0) != rises][:1]
     if against and abs(against[0].change) >= _WORTH_A_WHILE * size:
         text += f", while {_moved(against[0])} {'fell' if rises else 'rose'}"
     return text
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _largest(section: Section, total: Row) -> str:

@@ -173,11 +173,20 @@ class LineReader:
             "' \t\r\n')) > 0"
         )
         run(
-            "CREATE OR REPLACE TEMP TABLE judged AS SELECT *, CASE "
+            "CREATE OR REPLACE TEMP TABLE checked AS SELECT line, record_bytes, content, CASE "
             "WHEN content IS NULL THEN 'not valid UTF-8' "
             "WHEN NOT json_valid(content) THEN 'not valid JSON' "
             "WHEN json_type(content) <> 'OBJECT' THEN 'not a JSON object' "
-            f"ELSE {shape.problem} END AS reason FROM texts"
+            "END AS problem FROM texts"
+        )
+        # Every test parses its text again, and keeps memory for it: let them see the declared columns alone.
+        run(
+            "CREATE OR REPLACE TEMP TABLE slim AS SELECT line, record_bytes, problem, CASE WHEN problem IS NULL THEN "
+            f"json_transform(content, {engine.literal(shape.columns)})::JSON::VARCHAR END AS content FROM checked"
+        )
+        run(
+            "CREATE OR REPLACE TEMP TABLE judged AS SELECT line, record_bytes, content, "
+            f"CASE WHEN problem IS NOT NULL THEN problem ELSE {shape.problem} END AS reason FROM slim"
         )
         run(f"INSERT INTO bad SELECT {self.number}, line, reason, record_bytes FROM judged WHERE reason IS NOT NULL")
         names = ", ".join(f"record.{engine.identifier(name)}" for name in self.parser.format.columns)
@@ -237,9 +246,10 @@ class LineReader:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the line by line path needs of the columns: their JSON structure, and SQL that finds a bad value."""
+    """What the line by line path needs: the JSON structure of the columns, their names, and SQL that finds a bad value."""
 
     structure: str
+    columns: str
     problem: str
 
     @classmethod
@@ -251,7 +261,8 @@ class Shape:
         structure = ", ".join(f"{_quoted(name)}: {_structure(kind)}" for name, kind in fields)
         strict = [(name, kind) for name, kind in fields if name not in form.optional]
         tests = [test for name, kind in strict for test in _tests(name, f"$.{_quoted(name)}", kind)]
-        return cls(f"{{{structure}}}", f"CASE {' '.join(tests)} END" if tests else "NULL")
+        columns = ", ".join(f'{_quoted(name)}: "JSON"' for name, _ in fields)
+        return cls(f"{{{structure}}}", f"{{{columns}}}", f"CASE {' '.join(tests)} END" if tests else "NULL")
 
 
 def _quoted(name: str) -> str:

@@ -77,7 +77,7 @@ def test_figures_of_a_rise() -> None:
             {},
             (
                 "Spend rose $1,234 (+31 %) to $5,220 in the 7 days to 14 Nov 2026, against the 7 days "
-                "before; most of the rise is in chat_support (+$800) and search_rag (+$300)."
+                "before; most of the rise is in chat_support (+$800), search_rag (+$300) and old (+$134)."
             ),
         ),
         (

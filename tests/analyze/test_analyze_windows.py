@@ -134,7 +134,8 @@ def test_budget_periods(moment: str, period: str, start: str, end: str) -> None:
 
 
 ZONES = st.sampled_from(["UTC", BERLIN, "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "Pacific/Apia"])
-MOMENTS = st.datetimes(datetime(2011, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+# Samoa left out a whole day in 2011; attempts before 2015 are rejected at ingest.
+MOMENTS = st.datetimes(datetime(2015, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
 @given(st.integers(1, 400), MOMENTS, ZONES)

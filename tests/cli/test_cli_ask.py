@@ -109,7 +109,13 @@ def test_sql_only_reads(ask: Cli, tmp_path: Path, statement: str) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["from attempts limit 1", "with a as (select 1 as b) from a", "describe attempts", "show tables", "explain select 1"],
+    [
+        "from attempts limit 1",
+        "with a as (select 1 as b) from a",
+        "describe attempts",
+        "show tables",
+        "explain select 1",
+    ],
 )
 def test_sql_reads_in_every_way(ask: Cli, statement: str) -> None:
     assert ask("sql", statement).code == 0

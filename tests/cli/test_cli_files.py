@@ -101,7 +101,11 @@ def test_standard_input_is_read(cli: Cli) -> None:
 def test_plain_lines_where_stderr_is_no_terminal(tmp_path: Path) -> None:
     script = "from infercost.cli import main, progress; progress.LINE_SECONDS = 0; main.run()"
     done = subprocess.run(
-        [sys.executable, "-c", script, "ingest", "logs", SAMPLE], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, "ingest", "logs", SAMPLE],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert f"reading {SAMPLE}" in done.stderr

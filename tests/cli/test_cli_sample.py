@@ -64,8 +64,8 @@ def test_cost_per_feature_of_a_format(ask: Cli, name: str) -> None:
 
 def test_the_report_finds_the_three_planted_causes(ask: Cli) -> None:
     report = json.loads(ask("report", "--since", "30d", "--until", UNTIL, "--format", "json").text)
-    rows = next(section["rows"] for section in report["sections"] if section["by"] == ["feature"])
+    rows = next(section["rows"] for section in report["sections"] if section["dimensions"] == ["feature"])
     planted = {cause["feature"] for cause in TRUTH["incident"]["causes"]}
-    largest = sorted(rows, key=lambda row: Decimal(row["change"]["cost"]), reverse=True)[:3]
+    largest = sorted(rows, key=lambda row: Decimal(row["change"]), reverse=True)[:3]
 
-    assert {row["key"][0] for row in largest} == planted
+    assert {row["values"][0] for row in largest} == planted

@@ -1,0 +1,63 @@
+# Tasks for whoever works on infercost: `just` lists them. The first is `just setup`.
+
+venv := justfile_directory() / ".venv"
+export PATH := venv / "bin:" + env("PATH")
+
+_list:
+    @just --list --unsorted
+
+# Make .venv with infercost (editable) and everything for the tests
+setup:
+    python3 -m venv {{ venv }}
+    pip install --quiet --upgrade pip
+    pip install --editable . --group dev
+
+# Run the tests: just test tests/cli -k sql
+test *arguments:
+    pytest {{ arguments }}
+
+# Check style, types, the rooms' imports, and SQL
+lint:
+    ruff check
+    ruff format --check
+    mypy
+    lint-imports
+    sqlfluff lint --disable-progress-bar queries infercost/ingest
+
+# Put Python into shape
+format:
+    ruff check --fix
+    ruff format
+
+# Measure ingest against DuckDB's bare COPY: just bench --help
+bench *arguments:
+    python benchmarks/ingest.py {{ arguments }}
+
+# Measure how long commands take to start
+bench-startup:
+    python benchmarks/startup.py
+
+# Make sample_logs and its truth again (the same bytes for the same seed)
+sample:
+    python sample_logs/generate.py
+
+# Make docs/ and the output shown in README.md again
+docs:
+    python tests/documents.py
+
+# Make the expected rows of every format again; read the diff
+formats-expected:
+    python tests/formats/run_format.py
+
+# Take the picture of the report in README.md
+screenshots:
+    rm -rf build && mkdir build
+    infercost ingest logs sample_logs --store build/store
+    infercost report --since 30d --until 2026-11-18 --store build/store --output build/report.html
+    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,1150 \
+        --virtual-time-budget=4000 --screenshot=docs/images/report.png "file://$PWD/build/report.html"
+    rm -rf build
+
+# Everything that CI does, from a fresh virtual environment
+ci:
+    .ci/run

@@ -1,0 +1,151 @@
+"""Makes the parts of the documentation that repeat something: `python tests/documents.py` writes them again.
+
+README.md: a `sh` block is run, the `text` block after it is its real output; `...` alone on a line stands for what is
+left out, and the number of lines before and after it stays as it is.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from infercost.analyze import queries
+from infercost.errors import EXIT_CODE_MEANING
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+NOW = "2026-11-19T08:00:00+00:00"
+"""The present of the tour: the morning after the last day of the sample logs."""
+
+_BLOCK = re.compile(r"^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_GAP = "..."
+_WOBBLY = re.compile(r"^[\d,.]+ MB in [\d,.]+ s.*$|^bytes +[\d,]+$|^store +.*$|^wrote .*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of README.md, and the output shown for it with the place of that output."""
+
+    command: str
+    shown: str | None
+    span: tuple[int, int] | None
+
+
+def steps() -> list[Step]:
+    """Return README.md's commands in order; the first two are the ones that install and test."""
+    text = README.read_text(encoding="utf-8")
+    blocks = list(_BLOCK.finditer(text))
+    found = []
+    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+        if block["kind"] == "sh":
+            output = after if after is not None and after["kind"] == "text" else None
+            found.append(
+                Step(
+                    command=block["body"].strip(),
+                    shown=output["body"] if output else None,
+                    span=output.span("body") if output else None,
+                )
+            )
+    return found
+
+
+def run(step: Step, folder: Path) -> str:
+    """Run a command of the tour in `folder` and return what a terminal would show; fails when the command fails."""
+    scripts = Path(sys.executable).parent
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("INFERCOST_STORE")}
+    variables |= {"PATH": f"{scripts}{os.pathsep}{variables['PATH']}", "COLUMNS": "80", "INFERCOST_NOW": NOW}
+    done = subprocess.run(
+        ["bash", "-ceu", step.command],
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"exit code {done.returncode}: {step.command}\n{done.stdout}")
+    return "\n".join(line.rstrip() for line in done.stdout.splitlines()) + "\n"
+
+
+def cut(output: str, shown: str) -> str:
+    """Return the output with the lines left out that `shown` leaves out."""
+    lines, pattern = output.splitlines(), shown.splitlines()
+    if _GAP not in pattern:
+        return output
+    before = pattern.index(_GAP)
+    after = len(pattern) - before - 1
+    return "\n".join([*lines[:before], _GAP, *lines[len(lines) - after :]]) + "\n"
+
+
+def steady(output: str) -> str:
+    """Return the output without times, sizes and paths, which differ from run to run."""
+    return _WOBBLY.sub("(differs)", output)
+
+
+def exit_codes() -> str:
+    """Return docs/exit-codes.md."""
+    rows = "".join(f"| {code.value} | `{code.name}` | {meaning} |\n" for code, meaning in EXIT_CODE_MEANING.items())
+    return f"""# Exit codes
+
+Every command leaves with one of these. Data goes to stdout, everything else to stderr.
+
+| code | name | meaning |
+|---|---|---|
+{rows}
+In a script: `infercost ingest logs logs/ || test $? -eq 3` goes on when only some records were rejected; they are
+listed by `infercost sql "from rejects"`. A reader that leaves early (`| head`) is no error.
+"""
+
+
+def query_pages() -> str:
+    """Return docs/queries.md, from the headers of the queries."""
+    parts = [
+        "# Queries\n",
+        "`infercost query` lists them; `infercost query NAME --since 30d --by COLUMNS --format csv` runs one. Each is a",
+        "file of `queries/` whose header is the source of this page. `--by` also takes `model`, `provider`, `tier`,",
+        "`user` and `session` for `response_model`, `provider_name`, `model_tier`, `user_id` and `session_id`.",
+    ]
+    catalog = sorted(queries.catalog().values(), key=lambda each: (each.folder, each.name))
+    for folder, found in groupby(catalog, key=lambda each: each.folder):
+        parts.append(f"\n## {folder.capitalize()}")
+        for each in found:
+            by = f" Grouped by {', '.join(each.by)} unless `--by` says otherwise." if each.by else ""
+            parts += [f"\n### {each.name}", f"{each.question}\n", f"Rows: {each.grain}.{by}\n"]
+            parts += ["| column | meaning |", "|---|---|"]
+            parts += [f"| `{name}` | {doc} |" for name, doc in each.columns.items()]
+    return "\n".join(parts) + "\n"
+
+
+GENERATED = {"docs/exit-codes.md": exit_codes, "docs/queries.md": query_pages}
+"""Pages that are made whole."""
+
+
+def write_readme(folder: Path) -> None:
+    """Run README.md's tour in `folder`, which holds sample_logs, and write its output into README.md."""
+    text = README.read_text(encoding="utf-8")
+    made = [(step, run(step, folder)) for step in steps()[2:]]
+    for step, output in reversed(made):
+        if step.span is not None and steady(cut(output, step.shown or "")) != steady(step.shown or ""):
+            text = text[: step.span[0]] + cut(output, step.shown or "") + text[step.span[1] :]
+    README.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Write every generated page and the output in README.md."""
+    import shutil
+    import tempfile
+
+    for name, make in GENERATED.items():
+        (ROOT / name).write_text(make(), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "sample_logs", Path(folder) / "sample_logs")
+        write_readme(Path(folder))
+
+
+if __name__ == "__main__":
+    main()
