@@ -45,16 +45,17 @@ sample:
 docs:
     python tests/documents.py
 
-# Make the expected rows of every format again; read the diff
-formats-expected:
-    python tests/formats/run_format.py
+# Make the expected rows of formats again, and read the diff: just formats-expected litellm otlp
+formats-expected +names:
+    python -m tests.formats.run_format --regenerate {{ names }}
+    git diff --stat infercost/ingest/formats
 
 # Take the picture of the report in README.md
 screenshots:
     rm -rf build && mkdir build
     infercost ingest logs sample_logs --store build/store
     infercost report --since 30d --until 2026-11-18 --store build/store --output build/report.html
-    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,1150 \
+    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,1030 \
         --virtual-time-budget=4000 --screenshot=docs/images/report.png "file://$PWD/build/report.html"
     rm -rf build
 

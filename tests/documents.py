@@ -106,8 +106,8 @@ def query_pages() -> str:
     """Return docs/queries.md, from the headers of the queries."""
     parts = [
         "# Queries\n",
-        "`infercost query` lists them; `infercost query NAME --since 30d --by COLUMNS --format csv` runs one. Each is a",
-        "file of `queries/` whose header is the source of this page. `--by` also takes `model`, `provider`, `tier`,",
+        "`infercost query` lists them; `infercost query NAME --since 30d --by COLUMNS --format csv` runs one. Each is",
+        "a file of `queries/`, whose header is the source of this page. `--by` also takes `model`, `provider`, `tier`,",
         "`user` and `session` for `response_model`, `provider_name`, `model_tier`, `user_id` and `session_id`.",
     ]
     catalog = sorted(queries.catalog().values(), key=lambda each: (each.folder, each.name))

@@ -1,5 +1,6 @@
 """Opens the store for questions: a connection with every table and view of the contract, and one read-only SELECT."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from infercost.store import Store, views
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+
+_EXPLAIN = re.compile(r"^\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
 
 
 @contextmanager
@@ -31,10 +35,11 @@ def select(connection: "duckdb.DuckDBPyConnection", text: str) -> "pa.Table":
     import duckdb
 
     try:
-        statements = connection.extract_statements(text)
+        # EXPLAIN ANALYZE runs what it explains, so what follows it must be a SELECT as well.
+        statements = connection.extract_statements(_EXPLAIN.sub("", text, count=1))
         if len(statements) != 1:
             raise QueryError(f"{len(statements)} statements; give one SELECT", hint="A semicolon ends a statement.")
-        if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        if statements[0].type != duckdb.StatementType.SELECT:
             name = str(statements[0].type).rsplit(".", 1)[-1]
             raise QueryError(f"{name}: the store is read-only here", hint="Give a SELECT.")
         relation = connection.sql(text)

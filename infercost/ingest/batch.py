@@ -62,10 +62,7 @@ class Batch:
         with self._timed("attribute"):
             self._prepare()
         with self._timed("price"):
-            self.connection.execute(f"CREATE OR REPLACE TEMP VIEW unpriced AS {self._ranges('prepared')}")
-            prices.price(self.connection, self.settings, "unpriced", "priced")
-            self.connection.execute("DROP VIEW unpriced")
-            self._drop("prepared")
+            prices.price(self.connection, self.settings, "prepared", "priced")
         with self._timed("write"):
             change = self._write(snapshot, removed, pieces, loads, results)
         with self._timed("commit"):
@@ -90,12 +87,31 @@ class Batch:
             "CREATE OR REPLACE TEMP TABLE placed AS SELECT pieces.*, coalesce(first_row, 0) AS first_row FROM pieces "
             "LEFT JOIN (SELECT piece, min(rowid) AS first_row FROM raw GROUP BY piece) USING (piece)"
         )
-        columns = ", ".join(f"raw.{engine.identifier(name)}" for name in self.form.columns)
-        run(f"CREATE OR REPLACE TEMP VIEW records AS {_step('records', columns=columns, raw=self._ranges('raw'))}")
         run(f"CREATE OR REPLACE TEMP TABLE records_at AS {_step('records_at')}")
         run(f"CREATE OR REPLACE TEMP TABLE mapped ({schema.columns_sql(schema.MAPPED)})")
-        run(f"INSERT INTO mapped BY NAME {self.form.map_sql}")
+        (rows,) = run("SELECT count(*) FROM raw").fetchall()[0]
+        self._map_range(0, rows)
         self._drop("raw")
+
+    def _map_range(self, start: int, stop: int) -> None:
+        """Map the records of a range of `raw`; one that makes the SELECT fail is found by halving and rejected."""
+        import duckdb
+
+        columns = ", ".join(f"raw.{engine.identifier(name)}" for name in self.form.columns)
+        records = _step("records", columns=columns, raw=self._ranges("raw", start, stop))
+        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {records}")
+        try:
+            self.connection.execute(f"INSERT INTO mapped BY NAME {self.form.map_sql}")
+        except (duckdb.OutOfRangeException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
+            if stop - start > 1:
+                middle = (start + stop) // 2
+                self._map_range(start, middle)
+                self._map_range(middle, stop)
+                return
+            self.connection.execute(
+                "INSERT INTO bad SELECT piece, source_line, ?, NULL FROM records_at WHERE record_number = ?",
+                [str(error).splitlines()[0], start],
+            )
 
     def _judge(self) -> None:
         """Decide for each mapped record whether it is a usable attempt, another kind of record, or a reject."""
@@ -107,24 +123,20 @@ class Batch:
         """Keep one record an attempt, in the batch and against the store; return the files to write again."""
         run = self.connection.execute
         run(f"CREATE OR REPLACE TEMP TABLE winners AS {_step('winners')}")
-        run("CREATE OR REPLACE TEMP TABLE superseded (attempt_id VARCHAR)")
         if not snapshot.parts.get("attempts"):
             return []
         stored = relation(snapshot, "attempts", ("filename",))
         run(f"CREATE OR REPLACE TEMP TABLE known AS {_step('known', stored=stored)}")
-        run(
-            "INSERT INTO superseded SELECT attempt_id FROM known JOIN winners USING (attempt_id) "
-            "WHERE winners.dedupe_rank > known.dedupe_rank"
-        )
+        run(f"CREATE OR REPLACE TEMP TABLE settled AS {_step('settle')}")
         run(
             "DELETE FROM winners WHERE attempt_id IN (SELECT attempt_id FROM known) "
-            "AND attempt_id NOT IN (FROM superseded)"
+            "AND attempt_id NOT IN (SELECT attempt_id FROM settled WHERE superseded)"
         )
         run(
             "UPDATE winners SET started_at = least(winners.started_at, known.started_at) FROM known "
             "WHERE winners.attempt_id = known.attempt_id"
         )
-        rows = run("SELECT DISTINCT filename FROM known WHERE attempt_id IN (FROM superseded)").fetchall()
+        rows = run("SELECT DISTINCT filename FROM settled").fetchall()
         return [row[0] for row in rows]
 
     def _prepare(self) -> None:
@@ -148,11 +160,10 @@ class Batch:
         attributed = rules.expressions(self.settings, self.store.salt)
         columns = ", ".join(f"{expression} AS {name}" for name, expression in attributed.items())
         self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE prepared AS SELECT *, {columns} FROM (SELECT {select} FROM winners "
+            f"CREATE OR REPLACE TEMP VIEW prepared AS SELECT *, {columns} FROM (SELECT {select} FROM winners "
             f"JOIN ({self._ranges('mapped')}) AS mapped ON mapped.position = winners.mapped_row "
             "JOIN records_at USING (record_number))"
         )
-        self._drop("mapped")
 
     def _write(
         self,
@@ -165,14 +176,11 @@ class Batch:
         change = Commit()
         name = loads[0]
         day = "(started_at AT TIME ZONE 'UTC')::DATE AS day"
-        select = f"SELECT *, {day} FROM ({self._ranges('priced')})"
+        select = f"SELECT *, {day} FROM priced"
         if files:
             listed = ", ".join(engine.literal(file) for file in files)
             change.remove("attempts", self.store.parts_of("attempts", files))
-            select += (
-                f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], hive_partitioning = true) "
-                "WHERE attempt_id NOT IN (FROM superseded)"
-            )
+            select += f" UNION ALL BY NAME {_step('rewrite', files=listed)}"
         if self._any("priced") or files:
             change.add("attempts", self.store.write(self.connection, "attempts", select, name))
         prices.add_new(self.connection, self.store, snapshot, change, name)
@@ -182,17 +190,18 @@ class Batch:
             change.add("rejects", self.store.write(self.connection, "rejects", "FROM new_rejects", name))
         return change
 
-    def _ranges(self, table: str) -> str:
-        """Return a table, with `position`, as one SELECT a thread.
+    def _ranges(self, table: str, start: int = 0, stop: int | None = None) -> str:
+        """Return the rows of a table from `start` to `stop`, with `position`, as one SELECT a thread.
 
         DuckDB gives a thread no less than a row group of 122,880 rows, so a batch would keep only one busy.
         """
-        (rows,) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
+        if stop is None:
+            (stop,) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
         (threads,) = self.connection.execute("SELECT current_setting('threads')").fetchall()[0]
-        bounds = [rows * each // threads for each in range(threads + 1)]
+        bounds = [start + (stop - start) * each // threads for each in range(threads + 1)]
         return " UNION ALL ".join(
-            f"SELECT *, rowid AS position FROM {table} WHERE rowid >= {start} AND rowid < {stop}"
-            for start, stop in pairwise(bounds)
+            f"SELECT *, rowid AS position FROM {table} WHERE rowid >= {first} AND rowid < {end}"
+            for first, end in pairwise(bounds)
         )
 
     def _drop(self, table: str) -> None:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def price(connection: "duckdb.DuckDBPyConnection", settings: Config, source: str, target: str) -> None:
-    """Make table `target`: the rows of `source` with their costs; the connection holds the price tables."""
+    """Make view `target`: the rows of `source` with their costs; the connection holds the price tables."""
     create_model_map(connection, source, settings.aliases, settings.price_overrides)
-    apply(connection, source, target)
+    apply(connection, source, target, "VIEW")
 
 
 def add_new(

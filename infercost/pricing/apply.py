@@ -1,6 +1,6 @@
 """Prices attempts inside DuckDB: a join with the price rows of their own time, in exact integers."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from infercost import assets, schema
 from infercost.engine import identifier
@@ -30,9 +30,12 @@ _USED = (
 )
 
 
-def apply(connection: "duckdb.DuckDBPyConnection", source: str, target: str) -> None:
-    """Create table `target`: every row of `source` once, with the pricing columns of schema.ATTEMPTS.
+def apply(
+    connection: "duckdb.DuckDBPyConnection", source: str, target: str, kind: Literal["TABLE", "VIEW"] = "TABLE"
+) -> None:
+    """Create `target`: every row of `source` once, with the pricing columns of schema.ATTEMPTS.
 
+    `target` is a temporary table, or a view, which prices when it is read and leaves out columns that nobody asks for.
     `source` names a table or view with the columns of attempts. The connection must hold `book_prices` and
     `effective_prices` (columns of schema.PRICES; an effective row never reaches over two rows of the book) and
     `model_map` (schema.MODEL_MAP). Costs are exact US dollars; NULL where the model, its price or the usage is
@@ -43,16 +46,17 @@ def apply(connection: "duckdb.DuckDBPyConnection", source: str, target: str) -> 
     missing = [name for name in _USED if name not in columns]
     if missing:
         raise InfercostError(f"{source} cannot be priced: it has no column {', '.join(missing)}")
-    for statement in _sql(source, target, columns).split(";\n"):
+    for statement in _sql(source, target, kind, columns).split(";\n"):
         if statement.strip():
             connection.execute(statement)
 
 
-def _sql(source: str, target: str, columns: list[str]) -> str:
+def _sql(source: str, target: str, kind: str, columns: list[str]) -> str:
     kinds = schema.TOKEN_KINDS
     return assets.text("pricing/price.sql").format(
         source=identifier(source),
         target=identifier(target),
+        kind=kind,
         kept=", ".join(identifier(name) for name in columns if name not in PRICING_COLUMNS),
         tokens=", ".join(f"attempt.{kind}_tokens" for kind in kinds),
         token_sum=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in kinds),

@@ -135,7 +135,7 @@ ANTI JOIN daily AS better
         AND daily.input_to > better.input_from;
 
 -- 3. Each attempt with the one price row of its time and of its tier, which the whole input decides, cache included.
-CREATE OR REPLACE TABLE {target} AS
+CREATE OR REPLACE TEMP {kind} {target} AS
 WITH priced AS (
     SELECT
         attempt.*,

@@ -73,7 +73,7 @@ def test_report_on_stdout_is_only_the_report(ask: Cli, tmp_path: Path) -> None:
     terminal = ask("report", "--until", UNTIL, "--format", "terminal")
 
     assert json.loads(as_json.text)["format_version"] >= 1
-    assert markdown.text.startswith("# ")
+    assert markdown.text.startswith("**Spend rose")
     assert "Spend rose" in terminal.text
     assert {as_json.err, markdown.err, terminal.err} == {""}
     assert list(tmp_path.iterdir()) == []

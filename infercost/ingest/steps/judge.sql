@@ -15,5 +15,7 @@ SELECT
             THEN 'start time out of range: ' || strftime(started_at, '%Y-%m-%d')
         WHEN dedupe_key IS NULL THEN 'no id that tells it from other records'
         WHEN least($tokens) < 0 THEN 'a token count is negative'
+        -- No sum of believable counts comes near the end of the integers.
+        WHEN greatest($tokens) > 1_000_000_000_000 THEN 'a token count is out of range'
     END AS reason
 FROM mapped
