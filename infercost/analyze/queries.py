@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,7 +36,7 @@ _PLACEHOLDER = re.compile(r"\$([a-z_]+)")
 _HEADER_LINE = re.compile(r"-- (?P<key>[a-z_]+):\s*(?P<value>.*)")
 _COLUMN_LINE = re.compile(r"--   (?P<name>[a-z0-9_]+): (?P<doc>.+)")
 _REQUIRED = ("question", "grain", "columns")
-_KEYS = (*_REQUIRED, "parameters", "by", "by_allowed")
+_KEYS = (*_REQUIRED, "parameters", "by", "by_allowed", "same_as")
 
 Value = datetime | str | int | None
 
@@ -126,9 +126,14 @@ def rendered_sql(query: Query, by: tuple[str, ...], parameters: Mapping[str, Val
 
 
 def parse(path: Path) -> Query:
-    """Return the query or view in the file `path`; raises QueryError that names the line of a header it cannot read."""
+    """Return the query or view in the file `path`; raises QueryError that names the line of a header it cannot read.
+
+    A header with `same_as` has no SQL: it asks another file's question with another default of `by`.
+    """
     lines = path.read_text(encoding="utf-8").splitlines()
     header = _header(path, lines)
+    if "same_as" in header.values:
+        return _variant(path, header)
     parameters = _names(header.values.get("parameters", ""))
     by = _names(header.values.get("by", ""))
     unknown = [name for name in parameters if name not in PARAMETERS]
@@ -152,20 +157,36 @@ def parse(path: Path) -> Query:
     return query
 
 
+def _variant(path: Path, header: _Header) -> Query:
+    """Return the query that `same_as` names, grouped by the columns that this header names and describes."""
+    other = parse(path.with_name(f"{header.values['same_as']}.sql"))
+    by = tuple(header.columns)
+    shared = {name: doc for name, doc in other.columns.items() if name not in other.by}
+    query = replace(
+        other,
+        name=path.stem,
+        question=header.values["question"],
+        grain=header.values["grain"],
+        by=by,
+        columns={**header.columns, **shared},
+        path=path,
+    )
+    _checked_by(query, by)
+    return query
+
+
 def _header(path: Path, lines: list[str]) -> _Header:
     values: dict[str, str] = {}
     columns: dict[str, str] = {}
-    length = 0
-    for length, line in enumerate(lines):
-        if not line.startswith("--"):
-            break
+    length = next((number for number, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    for number, line in enumerate(lines[:length]):
         if "columns" in values and (column := _COLUMN_LINE.fullmatch(line)):
             columns[column["name"]] = column["doc"]
         elif (pair := _HEADER_LINE.fullmatch(line)) and pair["key"] in _KEYS:
             values[pair["key"]] = pair["value"].strip()
         else:
             raise QueryError(
-                f"{path}:{length + 1}: not a line of a header: {line}",
+                f"{path}:{number + 1}: not a line of a header: {line}",
                 hint=f"a header has `-- key: value` with the keys {', '.join(_KEYS)}, then `--   column: meaning`",
             )
     missing = [key for key in _REQUIRED if key not in values]

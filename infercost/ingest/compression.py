@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, cast
 
 CHUNK_BYTES = 4 * 1024 * 1024
 Compression = Literal["gzip", "zstd"]
@@ -66,20 +66,36 @@ def _decompressed(stream: BinaryIO, compression: Compression) -> Iterator[bytes]
 
 
 def _step(decompressor: _Decompressor, data: bytes, compression: Compression) -> Iterator[bytes]:
-    """Yield what `data` decompresses to; of gzip also what lies before the damage in damaged data."""
+    """Yield what `data` decompresses to; of damaged gzip data also what lies before the damage."""
+    if compression == "gzip":
+        yield from _gzip_step(cast("zlib._Decompress", decompressor), data)
+        return
     import zstandard
 
-    before = decompressor.copy() if compression == "gzip" else None  # type: ignore[attr-defined]
     try:
         if chunk := decompressor.decompress(data):
             yield chunk
-    except (zlib.error, zstandard.ZstdError) as error:
-        if before is not None:
+    except zstandard.ZstdError as error:
+        raise StreamError(f"the zstd stream is damaged: {error}") from error
+
+
+def _gzip_step(decompressor: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+    while True:
+        before = decompressor.copy()
+        try:
+            chunk = decompressor.decompress(data, CHUNK_BYTES)
+        except zlib.error as error:
             yield _until_damage(before, data)
-        raise StreamError(f"the {compression} stream is damaged: {error}") from error
+            raise StreamError(f"the gzip stream is damaged: {error}") from error
+        if chunk:
+            yield chunk
+        data = decompressor.unconsumed_tail
+        # A full chunk may have more behind it in the decompressor, even when all of the data is taken.
+        if decompressor.eof or (not data and len(chunk) < CHUNK_BYTES):
+            return
 
 
-def _until_damage(decompressor: _Decompressor, data: bytes) -> bytes:
+def _until_damage(decompressor: "zlib._Decompress", data: bytes) -> bytes:
     """Return what comes out of damaged data byte by byte; a failed call gives nothing of what it had decompressed."""
     found = bytearray()
     with suppress(zlib.error):
