@@ -171,3 +171,8 @@ def message(name: str, second: int, output_tokens: int, **changes: Any) -> Recor
         },
         **changes,
     }
+
+
+def ingest_in_child(folder: Path, paths: list[Path]) -> None:
+    """Read paths into the store; to be run in a process of its own."""
+    ingest([str(path) for path in paths], Store.open(folder), Config())

@@ -246,7 +246,7 @@ class LineReader:
 
 @dataclass(frozen=True)
 class Shape:
-    """What the line by line path needs: the JSON structure of the columns, their names, and SQL that finds a bad value."""
+    """What the line by line path needs of the columns: JSON structure, names, and SQL that finds a bad value."""
 
     structure: str
     columns: str

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -93,14 +94,19 @@ def test_large_content_comes_in_bounded_chunks() -> None:
     assert max(sizes) <= compression.CHUNK_BYTES
 
 
+def _collect(stream: Iterator[bytes], into: bytearray) -> None:
+    for chunk in stream:
+        into += chunk
+
+
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 @pytest.mark.parametrize("keep", [0.2, 0.5, 0.99])
 def test_cut_off_stream_gives_its_beginning_and_says_so(kind: compression.Compression, keep: float) -> None:
     content = b"".join(b"line %d %d\n" % (number, zlib.crc32(b"%d" % number)) for number in range(100_000))
     whole = packed(content, kind, 3)
     found = bytearray()
+    stream = compression.chunks(io.BytesIO(whole[: int(len(whole) * keep)]), kind)
     with pytest.raises(compression.StreamError, match=f"the {kind} stream is cut off"):
-        for chunk in compression.chunks(io.BytesIO(whole[: int(len(whole) * keep)]), kind):
-            found += chunk
+        _collect(stream, found)
     assert content.startswith(bytes(found))
     assert len(found) > len(content) * keep * 0.6
