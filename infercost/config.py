@@ -187,9 +187,11 @@ class _Reader:
         return value
 
     def required_text(self, table: Mapping[str, Any], key: str, where: str) -> str:
-        value = table.get(key)
+        if key not in table:
+            raise self.fail(f"{where}.{key}", "is required")
+        value = table[key]
         if not isinstance(value, str) or not value:
-            raise self.fail(f"{where}.{key}", "is required and must be text")
+            raise self.fail(f"{where}.{key}", "must be text")
         return value
 
     def decimal(self, value: Any, where: str) -> Decimal:
@@ -307,5 +309,7 @@ def _budget(reader: _Reader, item: Mapping[str, Any]) -> Budget:
     if not isinstance(narrow, dict) or not all(isinstance(value, str) for value in narrow.values()):
         raise reader.fail(f"{where}.where", 'must be a table of column = "value"')
     reader.only(narrow, schema.DIMENSIONS, f"{where}.where")
-    amount = reader.decimal(item.get("amount"), f"{where}.amount")
+    if "amount" not in item:
+        raise reader.fail(f"{where}.amount", "is required")
+    amount = reader.decimal(item["amount"], f"{where}.amount")
     return Budget(reader.required_text(item, "name", where), amount, period, dict(narrow))

@@ -13,13 +13,18 @@ MEMORY_LIMIT = "600MB"
 MEMORY_VARIABLE = "INFERCOST_MEMORY_LIMIT"
 
 
+def memory_limit() -> str:
+    """Return the memory that DuckDB may hold: INFERCOST_MEMORY_LIMIT, else MEMORY_LIMIT."""
+    return os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT)
+
+
 def connect(spill_folder: Path | None = None) -> "duckdb.DuckDBPyConnection":
     """Return an in-memory DuckDB connection in UTC that spills to `spill_folder` and loads nothing from the network."""
     import duckdb
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET memory_limit = '{os.environ.get(MEMORY_VARIABLE, MEMORY_LIMIT)}'")
+    connection.execute(f"SET memory_limit = '{memory_limit()}'")
     connection.execute("SET autoinstall_known_extensions = false")
     connection.execute("SET autoload_known_extensions = false")
     connection.execute("SET enable_progress_bar = false")

@@ -164,7 +164,10 @@ ATTEMPTS: tuple[Column, ...] = (
     Column("load_id", "VARCHAR", "ingest", "row of `loads` that brought the attempt"),
     Column("source_file", "VARCHAR", "ingest", "file the record came from"),
     Column(
-        "source_line", "BIGINT", "ingest", "line of the file (JSON Lines), or position of the record (JSON array, CSV)"
+        "source_line",
+        "BIGINT",
+        "ingest",
+        "line of the file (JSON Lines), or position of the record (JSON array; CSV, where the header is 1)",
     ),
     Column("dedupe_rank", "BIGINT", "log", "of two records with one attempt_id the larger rank wins"),
 )
@@ -190,8 +193,8 @@ PRICES: tuple[Column, ...] = (
     Column("provider", "VARCHAR", "pricing", "provider in the book"),
     Column("model", "VARCHAR", "pricing", "model in the book"),
     Column("lane", "VARCHAR", "pricing", "standard, batch, flex, priority, fast"),
-    Column("effective_from", "TIMESTAMPTZ", "pricing", "first moment of the price, UTC"),
-    Column("effective_to", "TIMESTAMPTZ", "pricing", "first moment after the price, UTC"),
+    Column("effective_from", "TIMESTAMPTZ", "pricing", "first moment of the price, UTC; NULL = no bound"),
+    Column("effective_to", "TIMESTAMPTZ", "pricing", "first moment after the price, UTC; NULL = no bound"),
     Column("input_from", "BIGINT", "pricing", "smallest input_tokens of the long-context tier (0 = base tier)"),
     Column("input_to", "BIGINT", "pricing", "first input_tokens above the tier; NULL = no end"),
     *(

@@ -6,9 +6,11 @@ left out, and the number of lines before and after it stays as it is.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -50,6 +52,12 @@ def steps() -> list[Step]:
                 )
             )
     return found
+
+
+def main_job() -> Step:
+    """Return the first command without the installation that it begins with."""
+    install = steps()[0]
+    return replace(install, command=install.command[install.command.index("infercost ingest") :])
 
 
 def run(step: Step, folder: Path) -> str:
@@ -126,9 +134,10 @@ GENERATED = {"docs/exit-codes.md": exit_codes, "docs/queries.md": query_pages}
 
 
 def write_readme(folder: Path) -> None:
-    """Run README.md's tour in `folder`, which holds sample_logs, and write its output into README.md."""
+    """Run README.md's main job and tour in `folder`, which holds sample_logs, and write their output into README.md."""
     text = README.read_text(encoding="utf-8")
-    made = [(step, run(step, folder)) for step in steps()[2:]]
+    made = [(main_job(), run(main_job(), folder))]
+    made += [(step, run(step, folder)) for step in steps()[2:]]
     for step, output in reversed(made):
         if step.span is not None and steady(cut(output, step.shown or "")) != steady(step.shown or ""):
             text = text[: step.span[0]] + cut(output, step.shown or "") + text[step.span[1] :]
@@ -137,9 +146,6 @@ def write_readme(folder: Path) -> None:
 
 def main() -> None:
     """Write every generated page and the output in README.md."""
-    import shutil
-    import tempfile
-
     for name, make in GENERATED.items():
         (ROOT / name).write_text(make(), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:

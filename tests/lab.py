@@ -93,7 +93,6 @@ class Lab:
 
     def call(self, *arguments: "str | Path") -> Outcome:
         """Run the command line in this process, on the store of this folder."""
-        self.store()
         out, err = io.StringIO(), io.StringIO()
         words = ["infercost", *map(str, arguments), "--store", str(self.folder / "store")]
         with patch.object(sys, "argv", words), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -109,7 +108,6 @@ class Lab:
 
     def process(self, *arguments: "str | Path", stdin: bytes = b"") -> Outcome:
         """Run the command line as a process of its own."""
-        self.store()
         words = [*command(*arguments), "--store", str(self.folder / "store")]
         done = subprocess.run(words, input=stdin, capture_output=True, cwd=self.folder, check=False)
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())

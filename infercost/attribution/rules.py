@@ -104,9 +104,14 @@ def _match(expression: str, pattern: str) -> str:
 
 
 def _checked(pattern: str) -> str:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     try:
         re.compile(pattern)
-    except re.error as error:
+        # DuckDB and Arrow both use RE2, which knows no lookaround and no references.
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except (re.error, pa.ArrowInvalid) as error:
         raise ConfigError(f"attribution.rules: {pattern!r} is not a regular expression: {error}") from error
     return pattern
 
@@ -163,4 +168,11 @@ def _regex_of(glob: str) -> str:
     """Return the regular expression that matches what the glob matches."""
     meanings = {"*": ".*", "?": "."}
     pieces = re.split(r"(\*|\?|\[[^\]]+\])", glob)
-    return "".join(meanings.get(piece, piece if piece.startswith("[") else re.escape(piece)) for piece in pieces)
+    return "".join(
+        meanings.get(piece, _class(piece) if piece.startswith("[") else re.escape(piece)) for piece in pieces
+    )
+
+
+def _class(piece: str) -> str:
+    """Return a glob's character class as that of a regular expression, which negates with another sign."""
+    return "[^" + piece[2:] if piece.startswith("[!") else piece

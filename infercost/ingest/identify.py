@@ -45,12 +45,13 @@ class Identified:
 
 def head_of(path: Path) -> Head:
     """Return the first records of `path`, reading no more of it than that takes."""
-    data, complete = sources.decompressed_head(path, HEAD_BYTES)
-    head = _head(data, complete=complete)
-    if not complete and not head.records and not head.header and head.problem is None:
-        # One record is longer than the usual head.
-        data, complete = sources.decompressed_head(path, LARGE_HEAD_BYTES)
+    head = Head("lines")
+    # One record may be longer than the usual head, and a first line longer than any record may be.
+    for limit, skip_line in ((HEAD_BYTES, False), (LARGE_HEAD_BYTES, False), (HEAD_BYTES, True)):
+        data, complete = sources.decompressed_head(path, limit, skip_line=skip_line)
         head = _head(data, complete=complete)
+        if complete or head.records or head.header or head.problem:
+            return head
     return head
 
 

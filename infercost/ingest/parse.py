@@ -130,11 +130,22 @@ class Parser:
             self.connection.execute(f"{insert})")
         except duckdb.Error:
             self.connection.execute(f"{insert}, store_rejects = true)")
-            self.connection.execute(
-                f"INSERT INTO bad SELECT {number}, line, first(error_message), first(octet_length(encode(csv_line))) "
-                "FROM reject_errors GROUP BY line"
-            )
-            self.connection.execute("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+            self._table_rejects(number)
+
+    def _table_rejects(self, number: int) -> None:
+        """Move what DuckDB says of a table's bad rows to `bad`, and give the good ones the lines that are left."""
+        run = self.connection.execute
+        run(
+            f"INSERT INTO bad SELECT {number}, line, first(error_message), first(octet_length(encode(csv_line))) "
+            "FROM reject_errors GROUP BY line"
+        )
+        run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
+        run(
+            "UPDATE raw SET line = place.line FROM (SELECT line, row_number() OVER (ORDER BY line) AS nth FROM "
+            "(SELECT unnest(range(2, 2 + (SELECT count(*) FROM raw) + (SELECT count(*) FROM bad))) AS line) "
+            f"WHERE line NOT IN (SELECT line FROM bad WHERE piece = {number})) AS place "
+            f"WHERE raw.piece = {number} AND raw.rowid - (SELECT min(rowid) FROM raw WHERE piece = {number}) + 1 = nth"
+        )
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -22,7 +22,6 @@ PIECE_RECORDS = 150_000
 """A piece holds about as many records as fit into memory through all steps, and at most PIECE_BYTES."""
 
 _LEAST_BYTES = 32 * 1024 * 1024
-_SPLIT_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ class Cutter:
         with origin.open("rb") as stream, path.open("wb") as out:
             splitter = Splitter(level_of(sources.decompressed_head(origin, 64)[0]))
             try:
-                for record in splitter.lines(_small(compression.chunks(stream, packed))):
+                for record in splitter.lines(compression.chunks(stream, packed)):
                     out.write(record)
                     lines += record.count(b"\n")
             except compression.StreamError as error:
@@ -228,7 +227,8 @@ class Cutter:
             source=source,
             origin=origin,
             shape=shape,
-            first_line=1,
+            # The header of a table is its first line.
+            first_line=2 if shape == "csv" else 1,
             count=None if shape == "csv" else self._counter.submit(count_lines, path),
             bytes=size,
             fill=size / (_LEAST_BYTES * 4),
@@ -334,10 +334,3 @@ def _last_break(path: Path, limit: int, floor: int = 0) -> int:
 def _end_at_last_break(path: Path) -> None:
     """Cut a spool file behind its last complete line."""
     os.truncate(path, _last_break(path, path.stat().st_size))
-
-
-def _small(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the chunks in slices small enough for the splitter's work arrays."""
-    for chunk in chunks:
-        for start in range(0, len(chunk), _SPLIT_BYTES):
-            yield chunk[start : start + _SPLIT_BYTES]

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercost import assets, engine
 from infercost.config import Config
-from infercost.errors import SourceError
+from infercost.errors import StoreError
 from infercost.ingest import identify, sources
 from infercost.ingest.batch import Batch
 from infercost.ingest.pieces import PIECE_BYTES, Cutter, Piece
@@ -57,11 +58,27 @@ def ingest(
     form = identify.choose(registry, chosen) if chosen else None
     found = sources.discover(paths, store.folder)
     result = IngestResult(left_out=[sources.shown(path) for path in found.left_out])
-    with store.writer(), engine.connect(store.work / "spill") as connection:
+    with store.writer(), _resources(), engine.connect(store.work / "spill") as connection:
         run = _Run(connection, store, settings, result, progress or (lambda *_: None))
         run.read(found.files, registry, form)
     result.seconds = time.perf_counter() - started
     return result
+
+
+@contextmanager
+def _resources() -> Iterator[None]:
+    """Turn what the machine refuses into an error that names the way out; nothing of the batch is in the store then."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise StoreError(
+            f"a batch does not fit into {engine.memory_limit()} of memory: {str(error).splitlines()[0]}",
+            hint=f"Set {engine.MEMORY_VARIABLE}=2GB and run again; what was committed is kept.",
+        ) from error
+    except duckdb.IOException as error:
+        raise StoreError(str(error), hint="Check the disk's free space and permissions, and run again.") from error
 
 
 class _Run:
@@ -187,12 +204,3 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         fill += piece.fill
     if batch:
         yield batch
-
-
-def problem_error(result: IngestResult) -> SourceError | None:
-    """Return the error of an ingest in which no file at all could be read, None when some could."""
-    problems = result.problems
-    if problems and len(problems) == len(result.files):
-        first = problems[0]
-        return SourceError(f"{first.source_file}: {first.problem}")
-    return None

@@ -109,15 +109,23 @@ def open_file(path: Path) -> BinaryIO:
     return sys.stdin.buffer if str(path) == STDIN else path.open("rb")
 
 
-def decompressed_head(path: Path, limit: int) -> tuple[bytes, bool]:
-    """Return up to `limit` bytes of the file's decompressed beginning, and whether that is all of it."""
+def decompressed_head(path: Path, limit: int, *, skip_line: bool = False) -> tuple[bytes, bool]:
+    """Return up to `limit` bytes of the file's decompressed beginning, and whether that is all of it.
+
+    With `skip_line` they are those behind the first line, which is not kept however long it is.
+    """
     with path.open("rb") as stream:
         packed = compression.detect(stream.read(4))
         stream.seek(0)
         head = b""
         try:
             for chunk in compression.chunks(stream, packed):
-                head += chunk
+                if skip_line:
+                    cut = chunk.find(b"\n")
+                    skip_line = cut < 0
+                    head = b"" if skip_line else chunk[cut + 1 :]
+                else:
+                    head += chunk
                 if len(head) > limit:
                     return head[:limit], False
         except compression.StreamError:

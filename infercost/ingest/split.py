@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_STEP = 512 * 1024
+"""Bytes looked at together; the arrays for them take some twenty times as much."""
+
 _QUOTE, _BACKSLASH, _COMMA = ord('"'), ord("\\"), ord(",")
 _OPEN = (ord("{"), ord("["))
 _CLOSE = (ord("}"), ord("]"))
@@ -34,8 +37,8 @@ class Splitter:
         `stray_bytes` counts bytes that lie between records and belong to none.
         """
         for chunk in chunks:
-            if chunk:
-                yield self._split(np.frombuffer(chunk, dtype=np.uint8))
+            for start in range(0, len(chunk), _STEP):
+                yield self._split(np.frombuffer(chunk[start : start + _STEP], dtype=np.uint8))
         self.unfinished = self.depth > self.level or self.in_string
 
     def _split(self, data: NDArray[np.uint8]) -> bytes:

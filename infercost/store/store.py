@@ -93,7 +93,9 @@ class Store:
                 f"{folder}: written with schema version {found}; this infercost reads up to {schema.SCHEMA_VERSION}",
                 hint="Install a newer infercost.",
             )
-        return cls(folder, str(about["salt"]))
+        if not isinstance(about.get("salt"), str):
+            raise StoreError(f"{marker}: the salt of the hashed ids is missing", hint="Restore it from a backup.")
+        return cls(folder, about["salt"])
 
     @classmethod
     def create(cls, folder: Path) -> "Store":
@@ -186,7 +188,12 @@ class Store:
 
     def _head(self) -> dict[str, Any]:
         path = self.folder / "head.json"
-        return _read_json(path) if path.is_file() else {"sequence": 0, "tables": {}}
+        if not path.is_file():
+            return {"sequence": 0, "tables": {}}
+        head = _read_json(path)
+        if not isinstance(head.get("sequence"), int) or not isinstance(head.get("tables"), dict):
+            raise StoreError(f"{path}: not the pointer of a store", hint="Restore it from a backup.")
+        return head
 
     def _recover(self) -> None:
         """Take every table's log back to the pointer, so that what a dead writer left does not count."""

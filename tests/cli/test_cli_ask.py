@@ -121,7 +121,6 @@ def test_sql_reads_in_every_way(ask: Cli, statement: str) -> None:
     assert ask("sql", statement).code == 0
 
 
-@pytest.mark.xfail(reason="analyze/database.py lets EXPLAIN ANALYZE run what it explains", strict=True)
 def test_explain_analyze_runs_no_copy(ask: Cli, tmp_path: Path) -> None:
     ask("sql", "EXPLAIN ANALYZE COPY (SELECT 1) TO 'out.csv'")
 

@@ -382,6 +382,7 @@ def test_broken_row_of_a_table_is_rejected(lab: "Lab") -> None:
     assert counts(outcome) == (4, 3, 1)
     ((line, reason),) = lab.rejects()
     assert line == 4
+    assert lab.rows("SELECT source_line FROM attempts ORDER BY 1") == [(2,), (3,), (5,)]
     assert outcome.warnings == [f"warning: {path}:4: rejected: {reason}"]
 
 
@@ -390,7 +391,8 @@ def test_value_of_a_table_that_is_no_number_is_rejected_by_name(lab: "Lab") -> N
     outcome = lab.read(path)
     assert outcome.code == PARTLY_REJECTED
     assert counts(outcome) == (3, 2, 1)
-    ((_, reason),) = lab.rejects()
+    ((line, reason),) = lab.rejects()
+    assert line == 3
     assert "prompt_tokens" in reason
 
 
@@ -408,4 +410,3 @@ def test_truncated_packed_table_keeps_the_whole_rows(lab: "Lab") -> None:
     assert outcome.code == PARTLY_REJECTED
     assert lab.value("SELECT count(*) FROM attempts") > 0
     assert any(reason == "the gzip stream is cut off" for _, reason in lab.rejects())
-

@@ -187,9 +187,7 @@ def test_copies_on_two_sides_of_midnight_are_one_attempt(lab: "Lab") -> None:
     after = message("A", 1, 700, timestamp="2026-11-03T00:00:01.000Z")
     lab.ingest(lab.write("a.jsonl", [before]))
     lab.ingest(lab.write("b.jsonl", [after]))
-    assert lab.rows("SELECT output_tokens, strftime(started_at, '%d %H:%M:%S') FROM attempts") == [
-        (700, "02 23:59:59")
-    ]
+    assert lab.rows("SELECT output_tokens, strftime(started_at, '%d %H:%M:%S') FROM attempts") == [(700, "02 23:59:59")]
 
 
 def test_order_of_the_files_makes_no_difference(lab: "Lab") -> None:

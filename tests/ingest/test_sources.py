@@ -133,7 +133,7 @@ def zstd(data: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(data)
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.gz"])
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd], ids=["plain", "gzip", "zstd"])
 def test_packing_is_told_by_the_content_not_by_the_name(lab: "Lab", name: str, pack: type) -> None:
     path = lab.write(name, pack(lines(payloads(3))))
