@@ -84,7 +84,8 @@ class Config:
     path: Path | None = None
     store: Path | None = None
     zone: str = "UTC"
-    rules: tuple[Rule, ...] | None = None
+    rules: tuple[Rule, ...] = ()
+    default_rules: bool = True
     model_tiers: tuple[tuple[str, tuple[str, ...]], ...] | None = None
     price_overrides: tuple[PriceOverride, ...] = ()
     aliases: tuple[Alias, ...] = ()
@@ -122,12 +123,13 @@ def _parse(document: Mapping[str, Any], path: Path) -> Config:
     privacy = reader.table(document, "privacy", ("hash_ids",))
     ingest = reader.table(document, "ingest", ("max_record_bytes",))
     prices = reader.table(document, "prices", ("override", "alias"))
-    attribution = reader.table(document, "attribution", ("rules",))
+    attribution = reader.table(document, "attribution", ("rules", "defaults"))
     return Config(
         path=path,
         store=(path.parent / store) if store else None,
         zone=_zone(reader, document),
-        rules=_rules(reader, attribution) if "rules" in attribution else None,
+        rules=_rules(reader, attribution),
+        default_rules=reader.flag(attribution, "defaults", "attribution", default=True),
         model_tiers=_model_tiers(reader, document),
         price_overrides=tuple(_override(reader, item) for item in reader.items(prices, "override", "prices.override")),
         aliases=tuple(_alias(reader, item) for item in reader.items(prices, "alias", "prices.alias")),

@@ -191,6 +191,6 @@ def test_rules_and_tiers_keep_their_order(tmp_path: Path) -> None:
     assert found.model_tiers == (("small", ("*mini*",)), ("big", ()))
 
 
-def test_no_rules_at_all_is_not_the_default_rules(tmp_path: Path) -> None:
-    assert loaded(tmp_path, "[attribution]\nrules = []\n").rules == ()
-    assert loaded(tmp_path, "").rules is None
+def test_default_rules_apply_until_they_are_switched_off(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "").default_rules
+    assert not loaded(tmp_path, "[attribution]\ndefaults = false\n").default_rules

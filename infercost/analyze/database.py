@@ -39,7 +39,8 @@ def select(connection: "duckdb.DuckDBPyConnection", text: str) -> "pa.Table":
         statements = connection.extract_statements(_EXPLAIN.sub("", text, count=1))
         if len(statements) != 1:
             raise QueryError(f"{len(statements)} statements; give one SELECT", hint="A semicolon ends a statement.")
-        if statements[0].type != duckdb.StatementType.SELECT:
+        # MULTI is what a PIVOT is turned into.
+        if statements[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI):
             name = str(statements[0].type).rsplit(".", 1)[-1]
             raise QueryError(f"{name}: the store is read-only here", hint="Give a SELECT.")
         relation = connection.sql(text)

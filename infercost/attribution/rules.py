@@ -48,9 +48,12 @@ def hash_sql(column: str, salt: str) -> str:
 
 
 def expressions(settings: Config, salt: str) -> dict[str, str]:
-    """Return a SQL expression for each attributed column; a row that no rule catches gets UNATTRIBUTED."""
+    """Return a SQL expression for each attributed column; a row that no rule catches gets UNATTRIBUTED.
+
+    The user's own rules come first, then the default ones unless the configuration switches them off.
+    """
     defaults = config.load(DEFAULTS)
-    rules = settings.rules if settings.rules is not None else defaults.rules or ()
+    rules = settings.rules + (defaults.rules if settings.default_rules else ())
     tiers = settings.model_tiers if settings.model_tiers is not None else defaults.model_tiers or ()
     found = {column: _column(column, rules, salt if settings.hash_ids else None) for column in schema.ATTRIBUTED}
     found["model_tier"] = _with_tiers(found["model_tier"], tiers)

@@ -122,4 +122,4 @@ def _table(result: "IngestResult") -> None:
 
 
 def _group(file: "FileResult") -> str:
-    return file.format or ("(unchanged)" if file.unchanged else "(not read)")
+    return "(unchanged)" if file.unchanged else file.format or "(not read)"

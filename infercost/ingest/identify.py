@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from infercost.errors import SourceError
+from infercost.errors import UsageError
 from infercost.ingest import sources
 from infercost.ingest.registry import Format
 from infercost.ingest.split import Splitter, level_of
@@ -183,7 +183,7 @@ def _unknown(scores: Mapping[str, list[bool]], formats: Mapping[str, Format]) ->
 
 
 def choose(formats: Mapping[str, Format], name: str) -> Format:
-    """Return the format of that name; raises SourceError naming the formats there are."""
+    """Return the format of that name; raises UsageError naming the formats there are."""
     if name not in formats:
-        raise SourceError(f"--format {name}: not a format", hint=f"Formats: {', '.join(formats)}.")
+        raise UsageError(f"--format {name}: not a format", hint=f"Formats: {', '.join(formats)}.")
     return formats[name]

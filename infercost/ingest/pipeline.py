@@ -184,6 +184,7 @@ class _Run:
             size = each.path.stat().st_size
             if each.head.shape == "lines" and end:
                 each.result.pending_bytes = max(0, size - end)
+                each.result.unchanged = end == each.begin.byte_start
             self.done_bytes += size - each.begin.byte_start
             self.progress(each.source, self.done_bytes, self.total_bytes)
 

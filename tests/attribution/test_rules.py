@@ -19,8 +19,20 @@ if TYPE_CHECKING:
 NONE = "(unattributed)"
 
 
+OWN_ONLY = "[attribution]\ndefaults = false\n"
+
+
 def settings(lab: Lab, text: str) -> "Config":
-    return config.load(lab.write("rules.toml", text))
+    """Return the configuration; rules of a test's own stand alone."""
+    return config.load(lab.write("rules.toml", OWN_ONLY * ("rules" in text) + text))
+
+
+def test_own_rules_come_before_the_default_ones(lab: Lab) -> None:
+    own = config.load(lab.write("own.toml", rule('key = "checkout-*"')))
+    records = [payload(1), payload(2, request_tags=["feature:search"])]
+    records[1]["metadata"]["user_api_key_alias"] = "search-prod"
+    lab.ingest(lab.write("rules.jsonl", records), settings=own)
+    assert lab.rows("SELECT feature FROM attempts ORDER BY started_at") == [("yes",), ("search",)]
 
 
 @pytest.fixture(scope="module")

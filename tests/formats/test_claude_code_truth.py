@@ -157,7 +157,7 @@ def test_edge_cases_lose_no_sound_line(tmp_path: Path) -> None:
 
 
 def test_lines_of_old_versions_without_type() -> None:
-    rows = _attempts(*(_shared(path) for path in sorted(CCUSAGE.glob("fixtures__claude*.jsonl"))))
+    rows = _attempts(*(_shared(path) for path in sorted(_shared(CCUSAGE).glob("fixtures__claude*.jsonl"))))
     assert [row["reported_cost"] for row in rows] == [f"0.{cents}0000000000" for cents in (12, 34, 56, "03", "04")]
     assert [row.get("service_tier") for row in rows] == [None, "fast", None, None, None]
     assert sum(row["input_uncached_tokens"] for row in rows) == 730
