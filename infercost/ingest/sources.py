@@ -14,6 +14,7 @@ from infercost.ingest import compression
 
 STDIN = "-"
 LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".tsv", ".txt", "")
+_NEVER_LOGS = ("__pycache__", "node_modules")
 PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
 HEAD_BYTES = 4096
 TAIL_BYTES = 4096
