@@ -86,7 +86,11 @@ def _walk(folder: Path, exclude: Path) -> list[Path]:
     found: list[Path] = []
     for current, folders, names in os.walk(folder):
         here = Path(current)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() != exclude)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and name not in _NEVER_LOGS and (here / name).resolve() != exclude
+        )
         found += [here / name for name in sorted(names) if not name.startswith(".") and (here / name).is_file()]
     return found
 

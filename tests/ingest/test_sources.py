@@ -181,3 +181,10 @@ def test_files_of_different_formats_in_one_ingest_are_all_visible(lab: "Lab") ->
     assert lab.value("SELECT count(*) FROM loads") == len(samples)
     assert {row[0] for row in lab.rows("SELECT DISTINCT format FROM attempts")} <= set(formats())
     assert lab.store().snapshot().sequence == len(samples)
+
+
+def test_compiled_code_is_neither_read_nor_counted(lab: "Lab") -> None:
+    lab.write("logs/a.jsonl", [payload(1)])
+    lab.write("logs/__pycache__/tool.cpython-311.pyc", b"\0compiled")
+    result = lab.ingest(lab.folder / "logs")
+    assert (len(result.files), result.left_out) == (1, [])
