@@ -20,6 +20,8 @@ def warn(text: str) -> None:
 
 def say(text: str) -> None:
     """Write one line to stderr; characters that would steer a terminal are shown as their escapes."""
+    # Where both streams go to one place, what was printed before is to stand before.
+    sys.stdout.flush()
     sys.stderr.write(safe(text) + "\n")
 
 
