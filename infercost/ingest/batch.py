@@ -179,7 +179,7 @@ class Batch:
         select = f"SELECT *, {day} FROM priced"
         if files:
             listed = ", ".join(engine.literal(file) for file in files)
-            change.remove("attempts", self.store.parts_of("attempts", files))
+            change.remove("attempts", snapshot.parts_of("attempts", files))
             select += f" UNION ALL BY NAME {_step('rewrite', files=listed)}"
         if self._any("priced") or files:
             change.add("attempts", self.store.write(self.connection, "attempts", select, name))

@@ -38,8 +38,7 @@ class Piece:
     """A file of lines to read: where it lies, which file and lines it came from, and how far that file is read with it.
 
     `count` counts its lines in the background (None for CSV, whose records may hold line breaks); `fill` is the share
-    of a batch that it takes; `byte_end` is that of the original file; `last` says that the original is read to its
-    end.
+    of a batch that it takes; `byte_end` is that of the original file.
     """
 
     path: Path
@@ -53,7 +52,6 @@ class Piece:
     byte_start: int
     byte_end: int
     resumable: bool
-    last: bool
     troubles: tuple[Trouble, ...] = ()
 
     @property
@@ -133,7 +131,6 @@ class Cutter:
                 byte_start=start,
                 byte_end=stop,
                 resumable=True,
-                last=stop == end,
             )
             yield piece
             if stop == end:
@@ -167,7 +164,7 @@ class Cutter:
             last = self._unpacked_piece(origin, source, waiting, line, most_bytes)
             troubles = (Trouble(line + (last.lines or 0), spool.trouble, 0),) if spool.trouble else ()
             # Only the last piece says how far the file is read: a compressed file cannot be read on from its middle.
-            yield replace(last, byte_end=origin.stat().st_size, last=True, troubles=troubles)
+            yield replace(last, byte_end=origin.stat().st_size, troubles=troubles)
 
     def _unpacked_piece(self, origin: Path, source: str, path: Path, line: int, most_bytes: int) -> Piece:
         size = path.stat().st_size
@@ -183,7 +180,6 @@ class Cutter:
             byte_start=0,
             byte_end=0,
             resumable=False,
-            last=False,
         )
 
     def _document(self, origin: Path, source: str, packed: compression.Compression | None) -> Piece:
@@ -235,7 +231,6 @@ class Cutter:
             byte_start=0,
             byte_end=origin.stat().st_size,
             resumable=False,
-            last=True,
             troubles=troubles,
         )
 

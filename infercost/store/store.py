@@ -41,6 +41,11 @@ class Snapshot:
         """Return the absolute paths of a table's files."""
         return [str(self.folder / table / part.path) for part in self.parts.get(table, [])]
 
+    def parts_of(self, table: str, files: list[str]) -> list[Part]:
+        """Return the parts of a table that lie at these absolute paths."""
+        wanted = set(files)
+        return [part for part in self.parts.get(table, []) if str(self.folder / table / part.path) in wanted]
+
     def rows(self, table: str) -> int:
         """Return the number of rows of a table, from the log alone."""
         return sum(part.rows for part in self.parts.get(table, []))
@@ -180,11 +185,6 @@ class Store:
         )
         rows = written.to_arrow_table().select(["filename", "count", "file_size_bytes", "partition_keys"]).to_pylist()
         return [_part(row, folder) for row in rows if row["count"]]
-
-    def parts_of(self, table: str, files: list[str]) -> list[Part]:
-        """Return the parts of the current snapshot that lie at these absolute paths."""
-        wanted = set(files)
-        return [part for part in self.snapshot().parts.get(table, []) if str(self.folder / table / part.path) in wanted]
 
     def _head(self) -> dict[str, Any]:
         path = self.folder / "head.json"
