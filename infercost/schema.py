@@ -6,8 +6,11 @@ Names follow the OpenTelemetry GenAI conventions and FOCUS where those have one.
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 1
-"""Version of the store's tables. 1: first version."""
+SCHEMA_VERSION = 2
+"""Version of the store's tables. 1: first version; 2: weight, grain, contradiction, web searches; bill lines in full.
+
+A store of an older version is read as it is (a column that it lacks is NULL) and grows the new columns on writing.
+"""
 
 MONEY = "DECIMAL(18,12)"
 """US dollars, exact to the picodollar (1 USD per million tokens = 1,000,000 picodollars per token)."""
@@ -49,6 +52,9 @@ OUTPUT_KINDS = TOKEN_KINDS[8:]
 STATUSES = ("ok", "error", "cancelled")
 USAGE_SOURCES = ("reported", "estimated", "missing")
 GATEWAY_CACHE = ("exact", "semantic", "hit", "miss")
+GRAINS = ("attempt", "request", "bucket")
+"""What one record of a log is: one call of a model; one client request with its retries folded in; a sum over time."""
+
 PRICE_BASES = ("book", "override", "derived", "extrapolated", "rule")
 
 DIMENSIONS: tuple[str, ...] = (
@@ -148,6 +154,10 @@ ATTEMPTS: tuple[Column, ...] = (
     Column("input_tokens", "BIGINT", "ingest", "sum of the input kinds, cache included; NULL = unknown"),
     Column("output_tokens", "BIGINT", "ingest", "sum of the output kinds, reasoning included; NULL = unknown"),
     Column("usage_source", "VARCHAR", "log", "reported, estimated (by the gateway) or missing"),
+    Column("web_search_requests", "BIGINT", "log", "web searches of the provider's server tool, billed per request"),
+    Column("contradiction", "VARCHAR", "log", "what in the record contradicts its format's rules; NULL = nothing"),
+    Column("weight", "DOUBLE", "log", "calls that the record stands for in a sampled export; NULL = one"),
+    Column("grain", "VARCHAR", "ingest", "attempt, or request where the log folds retries into one record"),
     Column("status", "VARCHAR", "log", "ok, error or cancelled"),
     Column("error_type", "VARCHAR", "log", "class of the error"),
     Column("http_status", "INTEGER", "log", "HTTP status of the provider's answer"),
@@ -235,6 +245,9 @@ LOADS: tuple[Column, ...] = (
     Column("unpriced", "BIGINT", "ingest", "attempts with tokens and no price"),
     Column("no_usage", "BIGINT", "ingest", "attempts without token counts"),
     Column("unattributed", "BIGINT", "ingest", "attempts without a feature"),
+    Column("contradictions", "BIGINT", "ingest", "attempts whose record contradicts its format's rules"),
+    Column("overlapping", "BIGINT", "ingest", "attempts that another format told of too, counted once"),
+    Column("bill_lines", "BIGINT", "ingest", "bill lines written"),
     Column("book", "VARCHAR", "ingest", "price book and version"),
     Column("schema_version", "INTEGER", "ingest", "SCHEMA_VERSION of the writer"),
     Column("infercost_version", "VARCHAR", "ingest", "version of the writer"),
@@ -249,16 +262,40 @@ REJECTS: tuple[Column, ...] = (
 )
 
 BILLS: tuple[Column, ...] = (
-    Column("load_id", "VARCHAR", "ingest", "row of `loads`"),
-    Column("provider_name", "VARCHAR", "log", "who sent the bill"),
+    Column("bill_id", "VARCHAR", "ingest", "dedupe key: md5 of the format family and the key that its declaration names"),
+    Column("format", "VARCHAR", "ingest", "name of the bill's format"),
+    Column("provider_name", "VARCHAR", "log", "who sent the bill (gen_ai.provider.name where it has one)"),
+    Column("measure", "VARCHAR", "log", "usage (quantities without money) or cost; the two are never added"),
     Column("period_start", "TIMESTAMPTZ", "log", "start of the charge period, UTC"),
     Column("period_end", "TIMESTAMPTZ", "log", "end of the charge period, UTC"),
-    Column("model", "VARCHAR", "log", "model as billed"),
-    Column("charge", "VARCHAR", "log", "kind of charge as billed"),
-    Column("quantity", "DOUBLE", "log", "billed quantity"),
-    Column("quantity_unit", "VARCHAR", "log", "unit of the quantity"),
-    Column("billed_cost", MONEY, "log", "billed cost, USD"),
+    Column("invoice_id", "VARCHAR", "log", "invoice as the bill names it"),
+    Column("account", "VARCHAR", "log", "organisation, workspace, project or cloud account that is charged"),
+    Column("user_id", "VARCHAR", "log", "user; hashed like attempts.user_id"),
+    Column("api_key_id", "VARCHAR", "log", "API key; hashed like attempts.api_key_id"),
+    Column("api_key_name", "VARCHAR", "log", "alias of the API key"),
+    Column("model", "VARCHAR", "log", "model as billed; NULL = the bill does not say"),
+    Column("charge", "VARCHAR", "log", "kind of charge as billed, verbatim"),
+    Column("token_kind", "VARCHAR", "log", "one of TOKEN_KINDS, or input or output where the bill does not split; else NULL"),
+    Column("service_tier", "VARCHAR", "log", "standard, batch, flex, priority, fast; NULL = standard or not told"),
+    Column("region", "VARCHAR", "log", "region or geography as billed"),
+    Column("context_window", "VARCHAR", "log", "long-context tier as billed, such as 0-200k"),
+    Column("quantity", "DECIMAL(28,9)", "log", "billed quantity in quantity_unit, thousands and millions multiplied out"),
+    Column("quantity_unit", "VARCHAR", "log", "tokens, requests, searches, hours, ...; NULL = not told"),
+    Column("requests", "BIGINT", "log", "model calls in the line; NULL = not told"),
+    Column("billed_cost", MONEY, "log", "charged, in `currency`; NULL = the line has no money (measure usage)"),
+    Column("list_cost", MONEY, "log", "before discounts, in `currency`; NULL = not told"),
+    Column("currency", "VARCHAR", "log", "ISO 4217 code, upper case"),
+    Column("tags", "MAP(VARCHAR, VARCHAR)", "log", "tags and further dimensions of the bill"),
+    Column("load_id", "VARCHAR", "ingest", "row of `loads`"),
+    Column("source_file", "VARCHAR", "ingest", "file the line came from"),
+    Column("source_line", "BIGINT", "ingest", "line of the file, or position of the record"),
+    Column("dedupe_rank", "BIGINT", "log", "of two lines with one bill_id the larger rank wins, then the larger sum"),
 )
+
+MAPPED_BILLS: tuple[Column, ...] = (*RECORD_ONLY, *(column for column in BILLS if column.origin == "log"))
+"""What the SELECT of a bill's format may give, by name; `is_call` says there that the row is a bill line."""
+
+MEASURES = ("usage", "cost")
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "attempts": ATTEMPTS,

@@ -89,6 +89,11 @@ class Trust:
     unpriced_models: tuple[NamedCount, ...]
     no_usage_attempts: int
     estimated_attempts: int
+    contradicting_attempts: int
+    sampled_attempts: int
+    sampled_calls: int
+    folded_attempts: int
+    overlapping: int
     unattributed_attempts: int
     unattributed_cost: Decimal
     price_books: tuple[str, ...]

@@ -9,7 +9,7 @@ import typer
 from infercost import config
 from infercost.cli import diagnostics
 from infercost.cli.options import ConfigOption, StoreOption, store_folder
-from infercost.errors import ExitCode
+from infercost.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from infercost.ingest.result import FileResult, IngestResult
@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 _COUNTS = (
     ("records", "records"),
     ("attempts written", "attempts"),
+    ("bill lines written", "bill_lines"),
     ("duplicates", "duplicates"),
+    ("told by another format", "overlapping"),
     ("other records", "skipped"),
     ("rejected", "rejected"),
     ("without price", "unpriced"),
     ("without tokens", "no_usage"),
     ("unattributed", "unattributed"),
+    ("contradicting", "contradictions"),
 )
 """Label and field of each count of the closing table."""
+
+_SHOWN_ALWAYS = ("records", "attempts", "duplicates", "skipped", "rejected", "unpriced", "no_usage", "unattributed")
+"""Fields that stand in the table when they are 0 as well."""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -47,13 +53,20 @@ def logs(
         str | None,
         typer.Option("--format", metavar="NAME", help="Take every file for this format (`infercost formats`)."),
     ] = None,
+    sampling_rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Share of the traffic that the files hold, such as 0.1 (marked, not scaled)."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     store: StoreOption = None,
     settings_file: ConfigOption = None,
 ) -> None:
     """Read log files into the store; what was read before is not read again.
 
-    Plain, gzip and Zstandard files; the format is found from the content.
+    JSON Lines, JSON arrays and API pages, CSV, Parquet, plain or packed with
+    gzip, Zstandard or ZIP; the format is found from the content.
     Exit code 3 when a record or a file could not be used: they are named on
     stderr, and rejected records are kept: infercost sql "from rejects"
 
@@ -67,9 +80,11 @@ def logs(
     from infercost.store import Store
 
     settings = config.load(settings_file)
+    if sampling_rate is not None and not 0 < sampling_rate <= 1:
+        raise UsageError(f"--sampling-rate {sampling_rate:g}: a share above 0 and up to 1 is expected")
     target = Store.create(store_folder(store, settings))
     with reporter() as progress:
-        result = ingest(paths, target, settings, chosen=form, progress=progress)
+        result = ingest(paths, target, settings, chosen=form, sampling_rate=sampling_rate, progress=progress)
     _notes(result)
     if as_json:
         sys.stdout.write(json.dumps(result.as_dict(), indent=2, sort_keys=True) + "\n")
@@ -89,6 +104,17 @@ def _notes(result: "IngestResult") -> None:
     more = result.total("rejected") - len(result.rejects)
     if more > 0:
         diagnostics.warn(f'{more:,} more rejected records: infercost sql "from rejects"')
+    for contradiction in result.contradictions:
+        line = "" if contradiction.source_line is None else f":{contradiction.source_line}"
+        diagnostics.warn(
+            f"{contradiction.count:,} records contradict what {contradiction.format} declares: {contradiction.reason} "
+            f"(first at {contradiction.source_file}{line})"
+        )
+    for overlap in result.overlaps:
+        diagnostics.warn(
+            f"{overlap.count:,} calls are told by {overlap.kept} and by {overlap.left_out}: counted once, "
+            f"from {overlap.kept}"
+        )
     for each in result.files:
         if each.pending_bytes:
             diagnostics.say(
@@ -114,6 +140,8 @@ def _table(result: "IngestResult") -> None:
         groups["total"] = result.files
     rows: list[list[object]] = [["files", *(len(files) for files in groups.values())]]
     for label, name in _COUNTS:
+        if name not in _SHOWN_ALWAYS and not any(getattr(each, name) for each in result.files):
+            continue
         rows.append([label, *(sum(getattr(each, name) for each in files) for files in groups.values())])
     print_table(["", *groups], rows)
     size = result.total("bytes")

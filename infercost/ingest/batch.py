@@ -6,22 +6,19 @@
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from infercost import __version__, clock, engine, schema
 from infercost.attribution import rules
 from infercost.config import Config
-from infercost.ingest import prices, sources
-from infercost.ingest.parse import Parser
+from infercost.ingest import bills, prices, sources
+from infercost.ingest.mapper import Mapper, step
 from infercost.ingest.pieces import Piece
-from infercost.ingest.registry import Format
-from infercost.ingest.result import COUNTS, FileResult, IngestResult, Rejected
+from infercost.ingest.registry import GROUPS, Format
+from infercost.ingest.result import COUNTS, Contradiction, FileResult, IngestResult, Rejected
 from infercost.pricing.book import book_version
 from infercost.store import Commit, Snapshot, Store
 from infercost.store.views import relation
@@ -33,8 +30,6 @@ SHOWN_REJECTS = 20
 IS_UNPRICED = "list_cost IS NULL AND usage_source <> 'missing'"
 """An attempt whose tokens are known and whose price is not."""
 
-_STEPS = Path(__file__).with_name("steps")
-
 
 @dataclass
 class Batch:
@@ -45,18 +40,33 @@ class Batch:
     settings: Config
     result: IngestResult
     form: Format
+    formats: Mapping[str, Format]
+    sampling_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        self.mapper = Mapper(self.connection, self.form, self.settings.max_record_bytes)
 
     def run(self, pieces: Sequence[Piece], results: dict[str, FileResult], snapshot: Snapshot) -> Snapshot:
         """Read `pieces`, add what is new to the store, and add the counts to `results` (by source file)."""
         loads = [_load_id(piece, snapshot.sequence) for piece in pieces]
         with self._timed("parse"):
-            # Only here the order of rows says which line a record is; without it every later step runs in parallel.
-            self.connection.execute("SET preserve_insertion_order = true")
-            Parser(self.connection, self.form, self.settings.max_record_bytes).parse(pieces)
-            self.connection.execute("SET preserve_insertion_order = false")
+            self.mapper.parse(pieces)
         with self._timed("map"):
-            self._map(pieces, loads)
-            self._judge()
+            self.mapper.map(pieces, loads)
+        change = self._bills(snapshot, loads) if self.form.table == "bills" else self._attempts(snapshot, loads)
+        with self._timed("write"):
+            self._book(change, pieces, loads, results)
+        with self._timed("commit"):
+            return self.store.commit(change)
+
+    def _bills(self, snapshot: Snapshot, loads: Sequence[str]) -> Commit:
+        with self._timed("dedupe"):
+            bills.prepare(self.connection, self.store, self.settings, self.form)
+        with self._timed("write"):
+            return bills.write(self.connection, self.store, snapshot, loads[0])
+
+    def _attempts(self, snapshot: Snapshot, loads: Sequence[str]) -> Commit:
+        self._judge()
         with self._timed("dedupe"):
             removed = self._dedupe(snapshot)
         with self._timed("attribute"):
@@ -64,9 +74,7 @@ class Batch:
         with self._timed("price"):
             prices.price(self.connection, self.settings, "prepared", "priced")
         with self._timed("write"):
-            change = self._write(snapshot, removed, pieces, loads, results)
-        with self._timed("commit"):
-            return self.store.commit(change)
+            return self._write(snapshot, removed, loads[0])
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -75,59 +83,22 @@ class Batch:
         taken = time.perf_counter() - start
         self.result.stage_seconds[stage] = self.result.stage_seconds.get(stage, 0.0) + taken
 
-    def _map(self, pieces: Sequence[Piece], loads: Sequence[str]) -> None:
-        """Run the format's SELECT over `records` into `mapped`."""
-        run = self.connection.execute
-        run("CREATE OR REPLACE TEMP TABLE pieces (piece INT, load_id VARCHAR, source_file VARCHAR, first_line BIGINT)")
-        self.connection.executemany(
-            "INSERT INTO pieces VALUES (?, ?, ?, ?)",
-            [(n, loads[n], piece.source, piece.first_line) for n, piece in enumerate(pieces)],
-        )
-        run(
-            "CREATE OR REPLACE TEMP TABLE placed AS SELECT pieces.*, coalesce(first_row, 0) AS first_row FROM pieces "
-            "LEFT JOIN (SELECT piece, min(rowid) AS first_row FROM raw GROUP BY piece) USING (piece)"
-        )
-        run(f"CREATE OR REPLACE TEMP TABLE records_at AS {_step('records_at')}")
-        run(f"CREATE OR REPLACE TEMP TABLE mapped ({schema.columns_sql(schema.MAPPED)})")
-        (rows,) = run("SELECT count(*) FROM raw").fetchall()[0]
-        self._map_range(0, rows)
-        self._drop("raw")
-
-    def _map_range(self, start: int, stop: int) -> None:
-        """Map the records of a range of `raw`; one that makes the SELECT fail is found by halving and rejected."""
-        import duckdb
-
-        columns = ", ".join(f"raw.{engine.identifier(name)}" for name in self.form.columns)
-        records = _step("records", columns=columns, raw=self._ranges("raw", start, stop))
-        self.connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {records}")
-        try:
-            self.connection.execute(f"INSERT INTO mapped BY NAME {self.form.map_sql}")
-        except (duckdb.OutOfRangeException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
-            if stop - start > 1:
-                middle = (start + stop) // 2
-                self._map_range(start, middle)
-                self._map_range(middle, stop)
-                return
-            self.connection.execute(
-                "INSERT INTO bad SELECT piece, source_line, ?, NULL FROM records_at WHERE record_number = ?",
-                [str(error).splitlines()[0], start],
-            )
-
     def _judge(self) -> None:
         """Decide for each mapped record whether it is a usable attempt, another kind of record, or a reject."""
         tokens = ", ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.TOKEN_KINDS)
-        step = _step("judge", family=engine.literal(f"{self.form.family}:"), tokens=tokens)
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {step}")
+        judged = step("judge", family=engine.literal(f"{self.form.family}:"), tokens=tokens)
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {judged}")
 
     def _dedupe(self, snapshot: Snapshot) -> list[str]:
         """Keep one record an attempt, in the batch and against the store; return the files to write again."""
         run = self.connection.execute
-        run(f"CREATE OR REPLACE TEMP TABLE winners AS {_step('winners')}")
+        run(f"CREATE OR REPLACE TEMP TABLE winners AS {step('winners')}")
+        run("CREATE OR REPLACE TEMP TABLE left_out (attempt_id VARCHAR, mapped_row BIGINT)")
         if not snapshot.parts.get("attempts"):
             return []
         stored = relation(snapshot, "attempts", ("filename",))
-        run(f"CREATE OR REPLACE TEMP TABLE known AS {_step('known', stored=stored)}")
-        run(f"CREATE OR REPLACE TEMP TABLE settled AS {_step('settle')}")
+        run(f"CREATE OR REPLACE TEMP TABLE known AS {step('known', stored=stored)}")
+        run(f"CREATE OR REPLACE TEMP TABLE settled AS {step('settle')}")
         run(
             "DELETE FROM winners WHERE attempt_id IN (SELECT attempt_id FROM known) "
             "AND attempt_id NOT IN (SELECT attempt_id FROM settled WHERE superseded)"
@@ -136,8 +107,41 @@ class Batch:
             "UPDATE winners SET started_at = least(winners.started_at, known.started_at) FROM known "
             "WHERE winners.attempt_id = known.attempt_id"
         )
+        self._settle_overlaps(snapshot, stored)
         rows = run("SELECT DISTINCT filename FROM settled").fetchall()
         return [row[0] for row in rows]
+
+    def _settle_overlaps(self, snapshot: Snapshot, stored: str) -> None:
+        """Count a call once that two formats tell of: one record of it is kept, the other left out or taken out."""
+        run = self.connection.execute
+        seen = run(f"SELECT DISTINCT format FROM ({relation(snapshot, 'loads')}) WHERE attempts > 0").fetchall()
+        others = {name: self._comes_first(name) for (name,) in seen if self._family(name) != self.form.family}
+        if not others:
+            return
+        listed = ", ".join(f"({engine.literal(name)}, {wins})" for name, wins in sorted(others.items()))
+        run(f"CREATE OR REPLACE TEMP TABLE overlapping AS {step('overlapping', stored=stored, others=listed)}")
+        run("INSERT INTO left_out SELECT DISTINCT attempt_id, mapped_row FROM overlapping WHERE NOT replaces")
+        run("DELETE FROM winners WHERE attempt_id IN (SELECT attempt_id FROM left_out)")
+        run(
+            "INSERT INTO settled (attempt_id, filename, superseded) SELECT DISTINCT stored_id, filename, true "
+            "FROM overlapping WHERE attempt_id IN (SELECT attempt_id FROM winners)"
+        )
+        told = run("SELECT format, replaces, count(DISTINCT attempt_id) FROM overlapping GROUP BY ALL ORDER BY ALL")
+        for other, replaces, count in told.fetchall():
+            kept, left_out = (self.form.name, other) if replaces else (other, self.form.name)
+            self.result.tell_overlap(kept, left_out, count)
+
+    def _family(self, name: str) -> str:
+        """Return the family of a format that wrote into the store; one that is gone since is its own."""
+        return self.formats[name].family if name in self.formats else name
+
+    def _comes_first(self, name: str) -> bool:
+        """Return whether the record of the format `name` is kept when this format tells of the same call."""
+        other = self.formats.get(name)
+        if other is None:
+            return False
+        place = (GROUPS.index(other.group), other.family), (GROUPS.index(self.form.group), self.form.family)
+        return place[0] < place[1]
 
     def _prepare(self) -> None:
         """Make `prepared`: the winners with hashed ids, totals, provenance and what the rules say of them."""
@@ -146,6 +150,8 @@ class Batch:
             "started_at": "winners.started_at",
             "dedupe_rank": "winners.dedupe_rank",
             "format": engine.literal(self.form.name),
+            "grain": engine.literal(self.form.grain),
+            "weight": f"coalesce(mapped.weight, {self._weight()})",
             "gateway": f"coalesce(mapped.gateway, {engine.literal(self.form.gateway)})",
             "input_tokens": _sum(schema.INPUT_KINDS),
             "output_tokens": _sum(schema.OUTPUT_KINDS),
@@ -161,52 +167,35 @@ class Batch:
         columns = ", ".join(f"{expression} AS {name}" for name, expression in attributed.items())
         self.connection.execute(
             f"CREATE OR REPLACE TEMP VIEW prepared AS SELECT *, {columns} FROM (SELECT {select} FROM winners "
-            f"JOIN ({self._ranges('mapped')}) AS mapped ON mapped.position = winners.mapped_row "
+            f"JOIN ({self.mapper.ranges('mapped')}) AS mapped ON mapped.position = winners.mapped_row "
             "JOIN records_at USING (record_number))"
         )
 
-    def _write(
-        self,
-        snapshot: Snapshot,
-        files: list[str],
-        pieces: Sequence[Piece],
-        loads: Sequence[str],
-        results: dict[str, FileResult],
-    ) -> Commit:
+    def _weight(self) -> str:
+        """Return how many calls a record stands for, by what the user says of the export."""
+        return "NULL" if self.sampling_rate is None else f"{1 / self.sampling_rate!r}::DOUBLE"
+
+    def _write(self, snapshot: Snapshot, files: list[str], name: str) -> Commit:
         change = Commit()
-        name = loads[0]
         day = "(started_at AT TIME ZONE 'UTC')::DATE AS day"
         select = f"SELECT *, {day} FROM priced"
         if files:
             listed = ", ".join(engine.literal(file) for file in files)
             change.remove("attempts", snapshot.parts_of("attempts", files))
-            select += f" UNION ALL BY NAME {_step('rewrite', files=listed)}"
+            select += f" UNION ALL BY NAME {step('rewrite', files=listed)}"
         if self._any("priced") or files:
             change.add("attempts", self.store.write(self.connection, "attempts", select, name))
         prices.add_new(self.connection, self.store, snapshot, change, name)
-        self._count(pieces, loads, results)
-        change.add("loads", self.store.write(self.connection, "loads", "FROM new_loads", name))
-        if self._any("new_rejects"):
-            change.add("rejects", self.store.write(self.connection, "rejects", "FROM new_rejects", name))
         return change
 
-    def _ranges(self, table: str, start: int = 0, stop: int | None = None) -> str:
-        """Return the rows of a table from `start` to `stop`, with `position`, as one SELECT a thread.
-
-        DuckDB gives a thread no less than a row group of 122,880 rows, so a batch would keep only one busy.
-        """
-        if stop is None:
-            (stop,) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0]
-        (threads,) = self.connection.execute("SELECT current_setting('threads')").fetchall()[0]
-        bounds = [start + (stop - start) * each // threads for each in range(threads + 1)]
-        return " UNION ALL ".join(
-            f"SELECT *, rowid AS position FROM {table} WHERE rowid >= {first} AND rowid < {end}"
-            for first, end in pairwise(bounds)
-        )
-
-    def _drop(self, table: str) -> None:
-        """Free the memory of a step's table that no later step reads."""
-        self.connection.execute(f"DROP TABLE {table}")
+    def _book(
+        self, change: Commit, pieces: Sequence[Piece], loads: Sequence[str], results: dict[str, FileResult]
+    ) -> None:
+        """Add to the change what the loads were and what they rejected."""
+        self._count(pieces, loads, results)
+        change.add("loads", self.store.write(self.connection, "loads", "FROM new_loads", loads[0]))
+        if self._any("new_rejects"):
+            change.add("rejects", self.store.write(self.connection, "rejects", "FROM new_rejects", loads[0]))
 
     def _any(self, table: str) -> bool:
         return bool(self.connection.execute(f"SELECT count(*) > 0 FROM {table}").fetchall()[0][0])
@@ -214,12 +203,15 @@ class Batch:
     def _count(self, pieces: Sequence[Piece], loads: Sequence[str], results: dict[str, FileResult]) -> None:
         """Make `new_rejects` and `new_loads`, and add the counts to the results of the files."""
         run = self.connection.execute
-        run(f"CREATE OR REPLACE TEMP TABLE new_rejects AS {_step('rejects')}")
-        step = _step("counts", is_unpriced=IS_UNPRICED, unattributed=engine.literal(schema.UNATTRIBUTED))
-        counted = self.connection.sql(step).to_arrow_table().to_pylist()
+        run(f"CREATE OR REPLACE TEMP TABLE new_rejects AS {step('rejects')}")
+        is_bill = self.form.table == "bills"
+        parts = {"is_unpriced": IS_UNPRICED, "unattributed": engine.literal(schema.UNATTRIBUTED)}
+        sql = step("counts_bills") if is_bill else step("counts", **parts)
+        counted = self.connection.sql(sql).to_arrow_table().to_pylist()
         rows = []
         for counts, piece, load in zip(counted, pieces, loads, strict=True):
-            counts["duplicates"] = counts["records"] - counts["attempts"] - counts["skipped"] - counts["rejected"]
+            told = ("attempts", "bill_lines", "overlapping", "skipped", "rejected")
+            counts["duplicates"] = counts["records"] - sum(counts[each] for each in told)
             result = results[piece.source]
             result.bytes += piece.bytes
             for each in COUNTS:
@@ -228,7 +220,9 @@ class Batch:
         run(f"CREATE OR REPLACE TEMP TABLE new_loads ({schema.columns_sql(schema.LOADS)})")
         marks = ", ".join("?" for _ in schema.LOADS)
         self.connection.executemany(f"INSERT INTO new_loads VALUES ({marks})", rows)
-        self._show()
+        self._show_rejects()
+        if not is_bill:
+            self._show_attempts()
 
     def _load_row(self, piece: Piece, load: str, counts: dict[str, int]) -> list[Any]:
         mark = sources.mark(piece.origin, piece.byte_end, piece.next_line, resumable=piece.resumable)
@@ -252,24 +246,29 @@ class Batch:
         }
         return [row[column.name] for column in schema.LOADS]
 
-    def _show(self) -> None:
-        """Add the first rejects and the unpriced models to the result."""
+    def _show_rejects(self) -> None:
+        """Add the first rejects to the result."""
         room = SHOWN_REJECTS - len(self.result.rejects)
         if room > 0:
             rows = self.connection.execute(
                 f"SELECT source_file, source_line, reason FROM new_rejects ORDER BY ALL LIMIT {room}"
             ).fetchall()
             self.result.rejects += [Rejected(*row) for row in rows]
-        unpriced = self.connection.execute(
+
+    def _show_attempts(self) -> None:
+        """Add the unpriced models, and what contradicts the format's rules, to the result."""
+        run = self.connection.execute
+        unpriced = run(
             f"SELECT coalesce(price_model, '(no model)'), count(*) FROM priced WHERE {IS_UNPRICED} GROUP BY ALL"
         ).fetchall()
         for model, count in unpriced:
             self.result.unpriced_models[model] = self.result.unpriced_models.get(model, 0) + count
-
-
-def _step(name: str, **parts: str) -> str:
-    """Return the SQL of a step, with `$name` replaced by generated SQL."""
-    return Template((_STEPS / f"{name}.sql").read_text(encoding="utf-8")).substitute(parts)
+        rows = run(
+            "SELECT regexp_replace(contradiction, '[0-9]+', 'N', 'g') AS reason, count(*), "
+            "arg_min(source_file, (source_file, source_line)), arg_min(source_line, (source_file, source_line)) "
+            "FROM priced WHERE contradiction IS NOT NULL GROUP BY reason ORDER BY reason"
+        ).fetchall()
+        self.result.contradictions += [Contradiction(self.form.name, *row) for row in rows]
 
 
 def _sum(kinds: tuple[str, ...]) -> str:

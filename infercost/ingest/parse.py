@@ -4,7 +4,6 @@ Sound pieces take DuckDB's declared read. A piece with a bad record is read agai
 good record and puts the bad ones, with line and reason, into the temporary table `bad`.
 """
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -36,10 +35,7 @@ class Parser:
     def parse(self, pieces: Sequence[Piece]) -> None:
         """Read all pieces; `raw.piece` is a piece's position in the list."""
         self._empty()
-        if self.format.shape == "csv":
-            for number, piece in enumerate(pieces):
-                self._table(number, piece)
-        elif not self._fast(pieces):
+        if not self._fast(pieces):
             for number, piece in enumerate(pieces):
                 if len(pieces) == 1 or not self._fast_one(number, piece):
                     LineReader(self, number, piece).read()
@@ -109,54 +105,6 @@ class Parser:
             # DuckDB takes what fits into its buffer, which is twice this size.
             f"compression = 'none', maximum_object_size = {self.max_record_bytes // 2})"
         )
-
-    def _table(self, number: int, piece: Piece) -> None:
-        import duckdb
-
-        with piece.path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            header = _distinct(next(csv.reader(stream), []))
-        declared = ", ".join(f"{engine.identifier(name)}: 'VARCHAR'" for name in header)
-        known = {name.lower(): name for name in header}
-        select = ", ".join(
-            f"{engine.identifier(known[name.lower()]) if name.lower() in known else 'NULL::VARCHAR'}"
-            for name in self.format.columns
-        )
-        read = (
-            f"{engine.literal(str(piece.path))}, columns = {{{declared}}}, header = true, auto_detect = false, "
-            f"delim = ',', quote = '\"', escape = '\"', compression = 'none', max_line_size = {self.max_record_bytes}"
-        )
-        insert = f"INSERT INTO raw SELECT {select}, {number}, NULL FROM read_csv({read}"
-        try:
-            self.connection.execute(f"{insert})")
-        except duckdb.Error:
-            self.connection.execute(f"{insert}, store_rejects = true)")
-            self._table_rejects(number)
-
-    def _table_rejects(self, number: int) -> None:
-        """Move what DuckDB says of a table's bad rows to `bad`, and give the good ones the lines that are left."""
-        run = self.connection.execute
-        run(
-            f"INSERT INTO bad SELECT {number}, line, first(error_message), first(octet_length(encode(csv_line))) "
-            "FROM reject_errors GROUP BY line"
-        )
-        run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
-        run(
-            "UPDATE raw SET line = place.line FROM (SELECT line, row_number() OVER (ORDER BY line) AS nth FROM "
-            "(SELECT unnest(range(2, 2 + (SELECT count(*) FROM raw) + (SELECT count(*) FROM bad))) AS line) "
-            f"WHERE line NOT IN (SELECT line FROM bad WHERE piece = {number})) AS place "
-            f"WHERE raw.piece = {number} AND raw.rowid - (SELECT min(rowid) FROM raw WHERE piece = {number}) + 1 = nth"
-        )
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Return the names with a number behind those that repeat, as DuckDB needs them."""
-    seen: dict[str, int] = {}
-    result: list[str] = []
-    for name in names:
-        count = seen.get(name.lower(), 0)
-        seen[name.lower()] = count + 1
-        result.append(f"{name}_{count}" if count else name)
-    return result
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Cuts what is new in a file into pieces that one read can take: plain text on disk, some hundred megabytes at most.
 
-A plain file is its own piece. Compressed files, standard input, the new end of a file that grew, and JSON documents
-are spooled, so that everything after this module sees lines of text in a file.
+A plain file is its own piece. Compressed files, standard input, the new end of a file that grew, JSON documents and
+tables are spooled, so that everything after this module sees lines of JSON in a file.
 """
 
 import json
@@ -10,12 +10,17 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from infercost.ingest import compression, sources
+from infercost.ingest import compression, sources, tables
 from infercost.ingest.identify import Head, Shape
+from infercost.ingest.registry import Format
 from infercost.ingest.split import Splitter, level_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 PIECE_BYTES = 1024 * 1024 * 1024
 PIECE_RECORDS = 150_000
@@ -37,16 +42,15 @@ class Trouble:
 class Piece:
     """A file of lines to read: where it lies, which file and lines it came from, and how far that file is read with it.
 
-    `count` counts its lines in the background (None for CSV, whose records may hold line breaks); `fill` is the share
-    of a batch that it takes; `byte_end` is that of the original file.
+    `count` counts its lines in the background; `fill` is the share of a batch that it takes; `byte_end` is that of the
+    original file.
     """
 
     path: Path
     source: str
     origin: Path
-    shape: Shape
     first_line: int
-    count: "Future[LineCount] | None"
+    count: "Future[LineCount]"
     bytes: int
     fill: float
     byte_start: int
@@ -55,57 +59,73 @@ class Piece:
     troubles: tuple[Trouble, ...] = ()
 
     @property
-    def lines(self) -> int | None:
+    def lines(self) -> int:
         """The number of lines, the last one without a line break included."""
-        return self.count.result().lines if self.count else None
+        return self.count.result().lines
+
+    @property
+    def modified_at(self) -> str | None:
+        """When the file was last changed, UTC; None for what is no file (standard input)."""
+        if self.source == sources.STDIN:
+            return None
+        changed = datetime.fromtimestamp(self.origin.stat().st_mtime, UTC)
+        return changed.isoformat()
 
     @property
     def next_line(self) -> int:
         """The line of the original file that begins, or goes on, behind the piece."""
-        return self.first_line + (self.count.result().breaks if self.count else 0)
+        return self.first_line + self.count.result().breaks
 
 
 class Cutter:
     """Cuts one file into pieces; spool files are made in `folder` and belong to the caller."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, connection: "duckdb.DuckDBPyConnection", folder: Path, max_record_bytes: int) -> None:
+        self.connection = connection
         self.folder = folder
+        self.max_record_bytes = max_record_bytes
         self._spooled = 0
         # Counting lines holds the interpreter, not DuckDB, so it runs beside the parsing of the same piece.
         self._counter = ThreadPoolExecutor(max_workers=1)
 
-    def cut(
-        self, origin: Path, source: str, head: Head, begin: sources.Resume, most_bytes: int = PIECE_BYTES
-    ) -> Iterator[Piece]:
+    def cut(self, origin: Path, source: str, head: Head, begin: sources.Resume, form: Format) -> Iterator[Piece]:
         """Yield the pieces of what is new in `origin`, which is named `source` to the user.
 
-        A piece of lines has at most `most_bytes` bytes, and fewer where records are short.
+        A piece of lines has at most as many bytes as the format's batches, and fewer where records are short.
         """
+        most_bytes = _piece_bytes(head, form.batch_bytes or PIECE_BYTES)
         with origin.open("rb") as stream:
             packed = compression.detect(stream.read(4))
-        if head.shape == "document":
-            yield self._document(origin, source, packed)
+        if head.shape in ("document", "pages"):
+            spooled = self._document(origin, head, packed)
         elif head.shape == "csv":
-            yield self._table(origin, source, packed)
+            spooled = self._table(origin, form, packed)
+        elif head.shape == "parquet":
+            spooled = _Spooled(self.new())
+            tables.write_parquet_rows(self.connection, origin, form, spooled.path)
         elif packed:
-            yield from self._unpacked(origin, source, packed, _piece_bytes(head, most_bytes))
+            yield from self._unpacked(origin, source, packed, most_bytes)
+            return
         else:
-            yield from self._plain(origin, source, begin, _piece_bytes(head, most_bytes))
+            yield from self._plain(origin, source, begin, most_bytes)
+            return
+        yield from self._spooled_pieces(origin, source, head.shape, spooled, most_bytes)
 
     def spool(self, stream: BinaryIO) -> Path:
         """Write a stream that can be read only once to a file."""
-        path = self._new()
+        path = self.new()
         with path.open("wb") as out:
             shutil.copyfileobj(stream, out, compression.CHUNK_BYTES)
         return path
 
     def alias(self, origin: Path) -> Path:
         """Return another name for a file, by a symbolic link."""
-        path = self._new()
+        path = self.new()
         path.symlink_to(origin.resolve())
         return path
 
-    def _new(self) -> Path:
+    def new(self) -> Path:
+        """Return the name of a spool file that is not there yet."""
         self._spooled += 1
         return self.folder / f"spool-{self._spooled}"
 
@@ -123,7 +143,6 @@ class Cutter:
                 path=path,
                 source=source,
                 origin=origin,
-                shape="lines",
                 first_line=line,
                 count=self._counter.submit(count_lines, path),
                 bytes=stop - start,
@@ -139,7 +158,7 @@ class Cutter:
             start, line = stop, piece.next_line
 
     def _slice(self, origin: Path, start: int, stop: int) -> Path:
-        path = self._new()
+        path = self.new()
         with origin.open("rb") as stream, path.open("wb") as out:
             while start < stop:
                 # Inside the kernel, without the bytes passing through this process.
@@ -150,29 +169,58 @@ class Cutter:
         return path
 
     def _unpacked(self, origin: Path, source: str, packed: compression.Compression, most_bytes: int) -> Iterator[Piece]:
-        line = 1
         with origin.open("rb") as stream:
-            spool = _LineSpool(self._new, most_bytes)
-            waiting: Path | None = None
-            for path in spool.files(compression.chunks(stream, packed)):
-                if waiting is not None:
-                    piece = self._unpacked_piece(origin, source, waiting, line, most_bytes)
-                    yield piece
-                    line = piece.next_line
-                waiting = path
+            spool = _LineSpool(self.new, most_bytes)
+            files = spool.files(compression.chunks(stream, packed))
+            yield from self._in_order(origin, source, 1, files, spool, most_bytes)
+
+    def _spooled_pieces(
+        self, origin: Path, source: str, shape: Shape, spooled: "_Spooled", most_bytes: int
+    ) -> Iterator[Piece]:
+        """Yield a file that has been turned into lines, whole or in parts."""
+        # The header of a CSV table is its first line.
+        first_line = 2 if shape == "csv" else 1
+        spool = _LineSpool(self.new, most_bytes)
+        if spooled.path.stat().st_size <= most_bytes:
+            files: Iterator[Path] = iter([spooled.path])
+            yield from self._in_order(origin, source, first_line, files, spool, most_bytes, spooled.troubles)
+            return
+        with spooled.path.open("rb") as stream:
+            files = spool.files(compression.chunks(stream, None))
+            yield from self._in_order(origin, source, first_line, files, spool, most_bytes, spooled.troubles)
+        spooled.path.unlink()
+
+    def _in_order(
+        self,
+        origin: Path,
+        source: str,
+        line: int,
+        files: Iterator[Path],
+        spool: "_LineSpool",
+        most_bytes: int,
+        troubles: tuple[Trouble, ...] = (),
+    ) -> Iterator[Piece]:
+        """Yield a piece for each of `files`, which hold the records of `origin` one after another."""
+        waiting: Path | None = None
+        for path in files:
+            if waiting is not None:
+                piece = self._part(origin, source, waiting, line, most_bytes)
+                yield piece
+                line = piece.next_line
+            waiting = path
         if waiting is not None:
-            last = self._unpacked_piece(origin, source, waiting, line, most_bytes)
-            troubles = (Trouble(line + (last.lines or 0), spool.trouble, 0),) if spool.trouble else ()
-            # Only the last piece says how far the file is read: a compressed file cannot be read on from its middle.
+            last = self._part(origin, source, waiting, line, most_bytes)
+            if spool.trouble:
+                troubles += (Trouble(line + last.lines, spool.trouble, 0),)
+            # Only the last piece says how far the file is read: such a file cannot be read on from its middle.
             yield replace(last, byte_end=origin.stat().st_size, troubles=troubles)
 
-    def _unpacked_piece(self, origin: Path, source: str, path: Path, line: int, most_bytes: int) -> Piece:
+    def _part(self, origin: Path, source: str, path: Path, line: int, most_bytes: int) -> Piece:
         size = path.stat().st_size
         return Piece(
             path=path,
             source=source,
             origin=origin,
-            shape="lines",
             first_line=line,
             count=self._counter.submit(count_lines, path),
             bytes=size,
@@ -182,12 +230,13 @@ class Cutter:
             resumable=False,
         )
 
-    def _document(self, origin: Path, source: str, packed: compression.Compression | None) -> Piece:
-        path = self._new()
+    def _document(self, origin: Path, head: Head, packed: compression.Compression | None) -> "_Spooled":
+        path = self.new()
         troubles: list[Trouble] = []
         lines = 0
+        page = head.page if head.shape == "pages" else ()
         with origin.open("rb") as stream, path.open("wb") as out:
-            splitter = Splitter(level_of(sources.decompressed_head(origin, 64)[0]))
+            splitter = Splitter(level_of(sources.decompressed_head(origin, 64)[0]), page)
             try:
                 for record in splitter.lines(compression.chunks(stream, packed)):
                     out.write(record)
@@ -199,40 +248,34 @@ class Cutter:
         if splitter.stray_bytes:
             troubles.append(Trouble(lines, f"{splitter.stray_bytes} bytes lie between records", splitter.stray_bytes))
         _end_at_last_break(path)
-        return self._whole(origin, source, path, "document", tuple(troubles))
+        return _Spooled(path, tuple(troubles))
 
-    def _table(self, origin: Path, source: str, packed: compression.Compression | None) -> Piece:
-        if not packed:
-            return self._whole(origin, source, origin, "csv", ())
-        path = self._new()
-        troubles: tuple[Trouble, ...] = ()
-        with origin.open("rb") as stream, path.open("wb") as out:
-            try:
-                for chunk in compression.chunks(stream, packed):
-                    out.write(chunk)
-            except compression.StreamError as error:
-                troubles = (Trouble(0, str(error), 0),)
-        if troubles:
-            _end_at_last_break(path)
-        return self._whole(origin, source, path, "csv", troubles)
+    def _table(self, origin: Path, form: Format, packed: compression.Compression | None) -> "_Spooled":
+        text, troubles = origin, []
+        if packed:
+            text = self.new()
+            with origin.open("rb") as stream, text.open("wb") as out:
+                try:
+                    for chunk in compression.chunks(stream, packed):
+                        out.write(chunk)
+                except compression.StreamError as error:
+                    troubles.append(Trouble(0, str(error), 0))
+            if troubles:
+                _end_at_last_break(text)
+        path = self.new()
+        bad = tables.write_csv_rows(self.connection, text, form, self.max_record_bytes, path)
+        troubles += [Trouble(row.line, row.reason, row.record_bytes) for row in bad]
+        if packed:
+            text.unlink()
+        return _Spooled(path, tuple(troubles))
 
-    def _whole(self, origin: Path, source: str, path: Path, shape: Shape, troubles: tuple[Trouble, ...]) -> Piece:
-        size = path.stat().st_size
-        return Piece(
-            path=path,
-            source=source,
-            origin=origin,
-            shape=shape,
-            # The header of a table is its first line.
-            first_line=2 if shape == "csv" else 1,
-            count=None if shape == "csv" else self._counter.submit(count_lines, path),
-            bytes=size,
-            fill=size / (_LEAST_BYTES * 4),
-            byte_start=0,
-            byte_end=origin.stat().st_size,
-            resumable=False,
-            troubles=troubles,
-        )
+
+@dataclass(frozen=True)
+class _Spooled:
+    """A file that has been turned into lines, and what was wrong with it."""
+
+    path: Path
+    troubles: tuple[Trouble, ...] = ()
 
 
 class _LineSpool:

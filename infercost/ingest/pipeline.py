@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from infercost import assets, engine
 from infercost.config import Config
 from infercost.errors import StoreError
-from infercost.ingest import identify, sources
+from infercost.ingest import archive, identify, sources
 from infercost.ingest.batch import Batch
-from infercost.ingest.pieces import PIECE_BYTES, Cutter, Piece
+from infercost.ingest.pieces import Cutter, Piece
 from infercost.ingest.registry import Format, formats
 from infercost.ingest.result import FileResult, IngestResult
 from infercost.pricing.tables import create_prices
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 BATCH_FILES = 2000
-"""Files of one batch at most; with PIECE_BYTES it bounds what one commit holds."""
+"""Files of one batch at most; with the length of pieces it bounds what one commit holds."""
 
 Progress = Callable[[str, int, int], None]
 """Called with the file being read, bytes done and bytes in all."""
@@ -46,12 +46,14 @@ def ingest(
     settings: Config,
     *,
     chosen: str | None = None,
+    sampling_rate: float | None = None,
     progress: Progress | None = None,
 ) -> IngestResult:
     """Read every file that `paths` name into the store and return what was done.
 
-    `chosen` is a format's name that is taken for every file. Raises UsageError for paths that name nothing,
-    StoreBusyError when another process writes, StoreError when the store cannot be read or written.
+    `chosen` is a format's name that is taken for every file; `sampling_rate` (0 to 1) is the share of the traffic
+    that the files hold. Raises UsageError for paths that name nothing, StoreBusyError when another process writes,
+    StoreError when the store cannot be read or written.
     """
     started = time.perf_counter()
     registry = formats()
@@ -59,8 +61,8 @@ def ingest(
     found = sources.discover(paths, store.folder)
     result = IngestResult(left_out=[sources.shown(path) for path in found.left_out])
     with store.writer(), _resources(), engine.connect(store.work / "spill") as connection:
-        run = _Run(connection, store, settings, result, progress or (lambda *_: None))
-        run.read(found.files, registry, form)
+        run = _Run(connection, store, settings, result, registry, progress or (lambda *_: None))
+        run.read(found.files, form, sampling_rate)
     result.seconds = time.perf_counter() - started
     return result
 
@@ -90,26 +92,29 @@ class _Run:
         store: Store,
         settings: Config,
         result: IngestResult,
+        registry: Mapping[str, Format],
         progress: Progress,
     ) -> None:
         self.connection = connection
         self.store = store
         self.settings = settings
         self.result = result
+        self.registry = registry
         self.progress = progress
         self.snapshot = store.snapshot()
-        self.cutter = Cutter(store.work)
+        self.cutter = Cutter(connection, store.work, settings.max_record_bytes)
         self.done_bytes = 0
         self.total_bytes = 0
 
-    def read(self, files: Sequence[Path], registry: Mapping[str, Format], form: Format | None) -> None:
+    def read(self, files: Sequence[Path], form: Format | None, sampling_rate: float | None) -> None:
         started = time.perf_counter()
         planned = self._plan(files)
-        found = identify.identify(self.connection, [each.head for each in planned], registry, form)
+        found = identify.identify(self.connection, [each.head for each in planned], self.registry, form)
         groups: dict[str, list[_Planned]] = {}
         for each, identified in zip(planned, found, strict=True):
             each.result.problem = identified.problem
             if identified.format is not None:
+                each.head = identified.head
                 each.result.format = identified.format.name
                 groups.setdefault(identified.format.name, []).append(each)
         self.total_bytes = sum(
@@ -119,7 +124,7 @@ class _Run:
         if groups:
             create_prices(self.connection, self.settings.price_overrides, assets.cache_folder())
         for name in sorted(groups):
-            self._read_format(registry[name], groups[name])
+            self._read_format(form or self.registry[name], groups[name], sampling_rate)
 
     def _plan(self, files: Sequence[Path]) -> list[_Planned]:
         """Return the files with something new in them; the others get their result at once."""
@@ -127,18 +132,33 @@ class _Run:
         planned: list[_Planned] = []
         for file in files:
             source = sources.shown(file)
-            result = FileResult(source)
-            self.result.files.append(result)
             try:
                 path = self._on_disk(file)
-                begin = sources.resume(path, source, marks)
-                if begin.unchanged:
-                    result.unchanged = True
-                    continue
-                planned.append(_Planned(path, source, identify.head_of(path), begin, result))
+                if archive.is_archive(path):
+                    found = archive.unpack(path, self.cutter.new)
+                    self.result.left_out += [f"{source}/{name}" for name in found.left_out]
+                    parts = [(member, f"{source}/{name}") for name, member in found.members]
+                else:
+                    parts = [(path, source)]
             except OSError as error:
-                result.problem = error.strerror or str(error)
+                self.result.files.append(FileResult(source, problem=error.strerror or str(error)))
+                continue
+            planned += [each for each in (self._plan_one(*part, marks) for part in parts) if each is not None]
         return planned
+
+    def _plan_one(self, path: Path, source: str, marks: sources.Marks) -> _Planned | None:
+        """Return what is to be read of one file, or None when there is nothing new in it or it cannot be read."""
+        result = FileResult(source)
+        self.result.files.append(result)
+        try:
+            begin = sources.resume(path, source, marks)
+            if begin.unchanged:
+                result.unchanged = True
+                return None
+            return _Planned(path, source, identify.head_of(path), begin, result)
+        except OSError as error:
+            result.problem = error.strerror or str(error)
+            return None
 
     def _on_disk(self, file: Path) -> Path:
         """Return the file under a name that DuckDB takes; what can be read only once (a pipe) is spooled."""
@@ -161,21 +181,21 @@ class _Run:
             by_name.setdefault(row.pop("source_file"), []).append(sources.Mark(**row))
         return sources.Marks(by_name)
 
-    def _read_format(self, form: Format, files: Sequence[_Planned]) -> None:
-        batch = Batch(self.connection, self.store, self.settings, self.result, form)
+    def _read_format(self, form: Format, files: Sequence[_Planned], sampling_rate: float | None) -> None:
+        batch = Batch(self.connection, self.store, self.settings, self.result, form, self.registry, sampling_rate)
         results = {each.source: each.result for each in files}
-        for pieces in _batches(self._pieces(files, form.batch_bytes or PIECE_BYTES)):
+        for pieces in _batches(self._pieces(files, form)):
             self.snapshot = batch.run(pieces, results, self.snapshot)
             for piece in pieces:
                 self._drop(piece)
 
-    def _pieces(self, files: Sequence[_Planned], most_bytes: int) -> Iterator[Piece]:
+    def _pieces(self, files: Sequence[_Planned], form: Format) -> Iterator[Piece]:
         """Yield the pieces of the files, and note what is left of a file whose last line is not complete."""
         for each in files:
             self.progress(each.source, self.done_bytes, self.total_bytes)
             end = each.begin.byte_start
             try:
-                for piece in self.cutter.cut(each.path, each.source, each.head, each.begin, most_bytes):
+                for piece in self.cutter.cut(each.path, each.source, each.head, each.begin, form):
                     end = piece.byte_end
                     yield piece
             except OSError as error:

@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from infercost import schema
 from infercost.errors import FormatError
 
 FORMATS_FOLDER = Path(__file__).with_name("formats")
-Shape = Literal["json", "csv"]
-_TEXTS = ("title", "written_by", "how_to_get", "gateway", "grain", "family", "dedupe", "tokens", "time", "cost")
+_TEXTS = ("title", "written_by", "how_to_get", "gateway", "family", "dedupe", "tokens", "time", "cost")
+GROUPS = ("gateway", "provider", "agent", "self-hosted", "telemetry", "store", "bill")
+"""Kinds of writers. When two formats tell of the same call, the one whose group stands first here is kept."""
+
+TABLES = ("attempts", "bills")
 
 
 @dataclass(frozen=True)
@@ -19,19 +23,20 @@ class Format:
     """A log format as its folder declares it.
 
     `columns` are the log's own names with the DuckDB types to read them as; `identify` are SQL predicates over
-    `record` (JSON) or `header` (VARCHAR[]), all of which hold for one record at the head of a file of the format.
+    `record` (JSON), all of which hold for one record at the head of a file of the format. `table` is where its rows go.
     A column in `optional` counts as absent where its value is of another type, instead of rejecting the record.
     `batch_bytes` bounds what is read at once, for formats with many records in a line.
     """
 
     name: str
     folder: Path
-    shape: Shape
     title: str
     written_by: str
     how_to_get: str
+    group: str
     gateway: str
     grain: str
+    table: str
     family: str
     dedupe: str
     tokens: str
@@ -46,8 +51,18 @@ class Format:
 
     @property
     def sample(self) -> Path:
-        """The sample of the format, beside its declaration."""
-        return self.folder / ("sample.csv" if self.shape == "csv" else "sample.jsonl")
+        """The first sample of the format, beside its declaration."""
+        return self.samples[0]
+
+    @property
+    def samples(self) -> list[Path]:
+        """Every sample: `sample.<type>`, and `sample_<what>.<type>` for other ways to wrap the records."""
+        return sorted(self.folder.glob("sample*.*"), key=lambda path: (path.stem != "sample", path.name))
+
+    @property
+    def mapped(self) -> tuple[schema.Column, ...]:
+        """The columns that the format's SELECT may give."""
+        return schema.MAPPED_BILLS if self.table == "bills" else schema.MAPPED
 
 
 @cache
@@ -68,9 +83,6 @@ def read(folder: Path) -> Format:
     name = _text(declared, "name", path)
     if folder.name != name.replace("-", "_"):
         raise FormatError(f"{path}: name {name!r} does not fit the folder {folder.name!r}")
-    shape = declared.get("shape")
-    if shape not in ("json", "csv"):
-        raise FormatError(f"{path}: shape must be json or csv, not {shape!r}")
     texts = {key: _text(declared, key, path) for key in _TEXTS}
     sql = folder / declared.get("map", "map.sql")
     if not sql.is_file():
@@ -78,7 +90,9 @@ def read(folder: Path) -> Format:
     return Format(
         name=name,
         folder=folder,
-        shape=shape,
+        group=_one_of(declared, "group", GROUPS, path),
+        grain=_one_of(declared, "grain", schema.GRAINS, path),
+        table=_one_of(declared, "table", TABLES, path, "attempts"),
         cannot_tell=tuple(declared.get("cannot_tell", ())),
         columns=_strings(declared.get("columns"), "columns", path),
         optional=tuple(declared.get("optional", ())),
@@ -94,6 +108,15 @@ def _text(declared: Mapping[str, Any], key: str, path: Path) -> str:
     if not isinstance(value, str) or not value.strip():
         raise FormatError(f"{path}: {key} is required and must be text")
     return value
+
+
+def _one_of(
+    declared: Mapping[str, Any], key: str, allowed: tuple[str, ...], path: Path, default: str | None = None
+) -> str:
+    value = declared.get(key, default)
+    if value not in allowed:
+        raise FormatError(f"{path}: {key} must be one of {', '.join(allowed)}, not {value!r}")
+    return str(value)
 
 
 def _predicates(declared: Mapping[str, Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from infercost.errors import UsageError
 from infercost.ingest import compression
 
 STDIN = "-"
-LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".tsv", ".txt", "")
+LOG_SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".csv", ".tsv", ".txt", ".parquet", ".zip", "")
 _NEVER_LOGS = ("__pycache__", "node_modules")
 PACKED_SUFFIXES = (".gz", ".zst", ".zstd")
 HEAD_BYTES = 4096
@@ -62,8 +62,8 @@ def discover(paths: Iterable[str], exclude: Path) -> Found:
         for path in _expand(text):
             if path.is_dir():
                 inside = _walk(path, exclude.resolve())
-                files.update(dict.fromkeys(file for file in inside if _is_log_name(file)))
-                left_out += [file for file in inside if not _is_log_name(file)]
+                files.update(dict.fromkeys(file for file in inside if is_log_name(file)))
+                left_out += [file for file in inside if not is_log_name(file)]
             else:
                 files[path] = None
     return Found(tuple(files), tuple(left_out))
@@ -95,7 +95,8 @@ def _walk(folder: Path, exclude: Path) -> list[Path]:
     return found
 
 
-def _is_log_name(path: Path) -> bool:
+def is_log_name(path: Path) -> bool:
+    """Return whether a file in a folder or an archive may be a log, by its name."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in PACKED_SUFFIXES:
         suffixes.pop()

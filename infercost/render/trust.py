@@ -16,6 +16,9 @@ BAD_SHARE: Final = 0.05
 BAD_UNATTRIBUTED_SHARE: Final = 0.25
 """From this share of attempts on, a table by feature or team says more about the rules than about the spend."""
 
+NEVER: Final = 2.0
+"""For a share that is worth a look and never bad."""
+
 NAMED_MODELS: Final = 5
 """Unpriced models that are named; the rest is counted."""
 
@@ -76,6 +79,15 @@ def warnings(report: Report) -> tuple[str, ...]:
             lambda share: f'{share} of the records could not be read; list them with: infercost sql "from rejects".',
         ),
         (
+            trust.sampled_attempts,
+            trust.attempts,
+            BAD_SHARE,
+            lambda share: (
+                f"{share} of the attempts come from exports that hold a sample of the traffic; the amounts "
+                "are those of the sample."
+            ),
+        ),
+        (
             trust.unattributed_attempts,
             trust.attempts,
             BAD_UNATTRIBUTED_SHARE,
@@ -123,9 +135,13 @@ def _read(report: Report) -> list[Fact]:
             fmt.exact_count(trust.attempts),
             fmt.plural(trust.requests, "request"),
         ),
-        Fact("Duplicates removed", fmt.count(trust.duplicates), fmt.exact_count(trust.duplicates)),
+        Fact("Duplicates removed", fmt.count(trust.duplicates), fmt.exact_count(trust.duplicates), _overlapping(trust)),
         _share("Rejected", trust.rejected, trust.records, "records"),
     ]
+
+
+def _overlapping(trust: Trust) -> str:
+    return f"and {fmt.count(trust.overlapping)} told by two formats" if trust.overlapping else ""
 
 
 def _unknown(trust: Trust) -> list[Fact]:
@@ -135,6 +151,14 @@ def _unknown(trust: Trust) -> list[Fact]:
     ]
     if trust.estimated_attempts:
         found.append(_share("Tokens estimated", trust.estimated_attempts, trust.attempts, "attempts"))
+    if trust.contradicting_attempts:
+        found.append(_share("Contradicting records", trust.contradicting_attempts, trust.attempts, "attempts"))
+    if trust.sampled_attempts:
+        calls = f"stand for {fmt.count(trust.sampled_calls)} calls; not scaled up"
+        found.append(_share("From samples", trust.sampled_attempts, trust.attempts, "attempts", calls))
+    if trust.folded_attempts:
+        detail = "one record a request: retries do not show"
+        found.append(_share("Retries folded in", trust.folded_attempts, trust.attempts, "attempts", detail, NEVER))
     cost = f"{fmt.dollars(trust.unattributed_cost)} of cost" if trust.unattributed_attempts else ""
     found.append(
         _share("Not attributed", trust.unattributed_attempts, trust.attempts, "attempts", cost, BAD_UNATTRIBUTED_SHARE)

@@ -85,6 +85,12 @@ def commit(
         for part in removed
     ]
     table = _open(folder)
+    known = {each.name for each in table.schema().fields}
+    lacking = [each for each in Schema.from_arrow(schema).fields if each.name not in known]
+    if lacking:
+        # The table is of an older version of the contract.
+        table.alter.add_columns(lacking)
+        table = _open(folder)
     table.create_write_transaction(
         [*adds, *removes], mode="append", schema=table.schema(), partition_by=list(partition_by)
     )

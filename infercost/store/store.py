@@ -31,11 +31,15 @@ PARTITION = {"attempts": ("day",)}
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The files of every table at one moment; `sequence` counts the commits, 0 for an empty store."""
+    """The files of every table at one moment; `sequence` counts the commits, 0 for an empty store.
+
+    `schema_version` is the oldest one that a file of the store may have.
+    """
 
     folder: Path
     sequence: int
     parts: Mapping[str, list[Part]]
+    schema_version: int = schema.SCHEMA_VERSION
 
     def files(self, table: str) -> list[str]:
         """Return the absolute paths of a table's files."""
@@ -78,9 +82,10 @@ class Commit:
 class Store:
     """A store folder; make one with `Store.open`, or `Store.create` when it may be new."""
 
-    def __init__(self, folder: Path, salt: str) -> None:
+    def __init__(self, folder: Path, salt: str, schema_version: int = schema.SCHEMA_VERSION) -> None:
         self.folder = folder
         self.salt = salt
+        self.schema_version = schema_version
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
@@ -100,7 +105,7 @@ class Store:
             )
         if not isinstance(about.get("salt"), str):
             raise StoreError(f"{marker}: the salt of the hashed ids is missing", hint="Restore it from a backup.")
-        return cls(folder, about["salt"])
+        return cls(folder, about["salt"], found)
 
     @classmethod
     def create(cls, folder: Path) -> "Store":
@@ -119,7 +124,7 @@ class Store:
         """Return the files of the last finished commit."""
         head = self._head()
         parts = {name: delta.parts(self.folder / name, version) for name, version in head["tables"].items()}
-        return Snapshot(self.folder, head["sequence"], parts)
+        return Snapshot(self.folder, head["sequence"], parts, self.schema_version)
 
     @contextmanager
     def writer(self) -> Iterator["Store"]:

@@ -24,12 +24,16 @@ def relation(snapshot: Snapshot, table: str, also: tuple[str, ...] = ()) -> str:
     columns += [(name, "VARCHAR") for name in also]
     columns += [(name, "DATE") for name in PARTITION.get(table, ())]
     files = snapshot.files(table)
+    empty = ", ".join(f"NULL::{kind} AS {engine.identifier(name)}" for name, kind in columns)
     if not files:
-        empty = ", ".join(f"NULL::{kind} AS {engine.identifier(name)}" for name, kind in columns)
         return f"SELECT {empty} WHERE false"
     names = ", ".join(engine.identifier(name) for name, _ in columns)
-    listed = ", ".join(engine.literal(file) for file in files)
-    return f"SELECT {names} FROM read_parquet([{listed}], hive_partitioning = true, union_by_name = true)"
+    read = f"read_parquet([{', '.join(map(engine.literal, files))}], hive_partitioning = true, union_by_name = true)"
+    if snapshot.schema_version == schema.SCHEMA_VERSION:
+        return f"SELECT {names} FROM {read}"
+    # Files of an older schema lack columns; those are NULL.
+    virtual = "".join(f", {name}" for name in also)
+    return f"SELECT {names} FROM (SELECT {empty} WHERE false UNION ALL BY NAME SELECT *{virtual} FROM {read})"
 
 
 def create(connection: "duckdb.DuckDBPyConnection", views: dict[str, str]) -> None:

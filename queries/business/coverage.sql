@@ -11,6 +11,10 @@
 --   no_usage_attempts: attempts without token counts
 --   estimated_attempts: attempts whose tokens the gateway estimated
 --   estimated_cost_usd: effective cost of those, USD; 0 = there are none
+--   contradicting_attempts: attempts whose record contradicts its format's rules
+--   sampled_attempts: attempts from exports that hold a sample of the traffic; nothing is scaled up
+--   sampled_calls: calls that those stand for, rounded down
+--   folded_attempts: attempts from logs with one record a request, where retries and fallbacks do not show
 --   unattributed_attempts: attempts that no rule gives a feature
 --   unattributed_cost_usd: effective cost of those, USD; 0 = there are none, NULL = none is priced
 
@@ -60,6 +64,10 @@ SELECT
         WHEN count(*) FILTER (WHERE usage_source = 'estimated') = 0 THEN 0
         ELSE sum(effective_cost) FILTER (WHERE usage_source = 'estimated')
     END AS estimated_cost_usd,
+    count(*) FILTER (WHERE contradiction IS NOT NULL) AS contradicting_attempts,
+    count(*) FILTER (WHERE weight <> 1) AS sampled_attempts,
+    cast(coalesce(floor(sum(weight) FILTER (WHERE weight <> 1)), 0) AS BIGINT) AS sampled_calls,
+    count(*) FILTER (WHERE grain = 'request') AS folded_attempts,
     count(*) FILTER (WHERE is_unattributed) AS unattributed_attempts,
     CASE
         WHEN count(*) FILTER (WHERE is_unattributed) = 0 THEN 0

@@ -5,6 +5,7 @@
 --   loads: loads that brought attempts of the windows, and those that brought none at all (their time is unknown)
 --   records: records that those loads saw
 --   duplicates: records that repeat an attempt
+--   overlapping: attempts that another format told of too, and that count once
 --   skipped: records of other kinds than calls
 --   rejected: records that could not be used
 --   price_books: books and versions whose prices the attempts of the windows have, by name
@@ -56,6 +57,7 @@ SELECT
     count(concerned.load_id) AS loads,
     cast(coalesce(sum(concerned.records), 0) AS BIGINT) AS records,
     cast(coalesce(sum(concerned.duplicates), 0) AS BIGINT) AS duplicates,
+    cast(coalesce(sum(concerned.overlapping), 0) AS BIGINT) AS overlapping,
     cast(coalesce(sum(concerned.skipped), 0) AS BIGINT) AS skipped,
     cast(coalesce(sum(concerned.rejected), 0) AS BIGINT) AS rejected,
     (

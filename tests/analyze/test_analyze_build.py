@@ -216,12 +216,12 @@ def test_trust_counts_both_windows_and_names_what_has_no_price() -> None:
         [
             attempt("2026-11-02", None, **openai),
             attempt("2026-11-10", None, **openai),
-            attempt("2026-11-10", None, price_model="own-model"),
+            attempt("2026-11-10", None, price_model="own-model", weight=10, grain="request", contradiction="wrong"),
             attempt("2026-11-10", "2", "(unattributed)", price_id="p1", usage_source="estimated"),
             attempt("2026-11-11", None, input_tokens=None, output_tokens=None, usage_source="missing", status="error"),
             attempt("2026-11-15", "2"),
         ],
-        loads=[{"load_id": "l1", "records": 9, "duplicates": 2, "rejected": 1}],
+        loads=[{"load_id": "l1", "records": 9, "duplicates": 2, "overlapping": 3, "rejected": 1}],
         prices=[{"price_id": "p1", "book": "genai-prices 0.2.3"}],
     )
     trust = asdict(found.trust)
@@ -238,10 +238,15 @@ def test_trust_counts_both_windows_and_names_what_has_no_price() -> None:
         "unpriced_attempts": 3,
         "no_usage_attempts": 1,
         "estimated_attempts": 1,
+        "contradicting_attempts": 1,
+        "sampled_attempts": 1,
+        "sampled_calls": 10,
+        "folded_attempts": 1,
+        "overlapping": 3,
         "unattributed_attempts": 1,
         "unattributed_cost": Decimal(2),
         "price_books": ("genai-prices 0.2.3",),
-        "schema_version": 1,
+        "schema_version": 2,
         "newest_event": datetime(2026, 11, 15, 12, tzinfo=UTC),
     }
 

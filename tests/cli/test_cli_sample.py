@@ -11,7 +11,7 @@ from cli.conftest import ROOT, UNTIL, Cli
 TRUTH = json.loads((ROOT / "tests/data/sample_truth.json").read_text(encoding="utf-8"))
 FORMATS = {
     "litellm": "litellm",
-    "litellm-spendlogs": "litellm-spendlogs-csv",
+    "litellm-spendlogs": "litellm-spendlogs",
     "claude-code": "claude-code",
     "otlp": "otlp",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from run_format import FORMATS, SHARED, claims, expected_rows, map_file, sample_rows
+from run_format import FORMATS, SHARED, claims, expected_rows, map_file, sample_rows, unreadable
 
 from infercost.engine import connect
 
@@ -25,8 +25,8 @@ ROWS_TO_JSON = FIXTURES / "pg_export" / "spendlogs_row_to_json.jsonl"
 ROWS_CSV = FIXTURES / "pg_export" / "spendlogs.csv"
 DIFFERENCES = Path(__file__).with_name("litellm_truth_differences.tsv")
 
-LITELLM_FORMATS = ("litellm", "litellm_spendlogs", "litellm_spendlogs_csv")
-SPENDLOGS = (("litellm_spendlogs", ROWS), ("litellm_spendlogs", ROWS_TO_JSON), ("litellm_spendlogs_csv", ROWS_CSV))
+LITELLM_FORMATS = ("litellm", "litellm_spendlogs")
+SPENDLOGS = (("litellm_spendlogs", ROWS), ("litellm_spendlogs", ROWS_TO_JSON), ("litellm_spendlogs", ROWS_CSV))
 
 TOTALS = """
     input_uncached_tokens + cache_read_tokens + coalesce(cache_write_5m_tokens, 0) + coalesce(cache_write_30m_tokens, 0)
@@ -316,14 +316,11 @@ def test_sample_maps_to_the_expected_rows(name: str) -> None:
 def test_files_are_claimed_by_their_own_format_only(connection: "duckdb.DuckDBPyConnection", name: str) -> None:
     files = {
         "litellm": [PAYLOADS, SDK_PAYLOADS, *sorted((FIXTURES / "generic_api").glob("*.body.*"))],
-        "litellm_spendlogs": [ROWS, ROWS_TO_JSON],
-        "litellm_spendlogs_csv": [ROWS_CSV],
+        "litellm_spendlogs": [ROWS, ROWS_TO_JSON, ROWS_CSV],
     }
     files["litellm"] += sorted((FIXTURES / "s3_v2_objects").rglob("time-*.json"))
     for owner, paths in files.items():
-        same_shape = (owner == "litellm_spendlogs_csv") == (name == "litellm_spendlogs_csv")
-        sample = next((FORMATS / owner).glob("sample.*"))
-        for path in [*paths, sample] if same_shape else []:
+        for path in [*paths, *(FORMATS / owner).glob("sample*.*")]:
             assert claims(connection, name, path) == (owner == name), path
 
 
@@ -382,8 +379,8 @@ def test_older_versions_keep_tokens_and_requests(
     ("column", "value", "reason"),
     [
         ("metadata", '{"usage_object": {"prom', "metadata is not a JSON object (cut off by the export?)"),
-        ("prompt_tokens", "12a", "prompt_tokens is not a number"),
-        ("spend", "$0.01", "spend is not a number"),
+        ("prompt_tokens", "12a", 'prompt_tokens: expected a bigint, found "12a"'),
+        ("spend", "$0.01", 'spend: expected a double, found "$0.01"'),
         ("startTime", "yesterday", "startTime is not a timestamp"),
         ("completion_tokens", "-1", "a token count is negative"),
     ],
@@ -391,7 +388,7 @@ def test_older_versions_keep_tokens_and_requests(
 def test_values_that_do_not_cast_are_rejected_with_a_reason(
     tmp_path: Path, column: str, value: str, reason: str
 ) -> None:
-    with (FORMATS / "litellm_spendlogs_csv" / "sample.csv").open(encoding="utf-8", newline="") as file:
+    with (FORMATS / "litellm_spendlogs" / "sample_export.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     rows[2][column] = value
     broken = tmp_path / "broken.csv"
@@ -400,11 +397,11 @@ def test_values_that_do_not_cast_are_rejected_with_a_reason(
         writer.writeheader()
         writer.writerows(rows)
     with connect() as connection:
-        map_file(connection, "litellm_spendlogs_csv", broken)
+        unread = [(each.source_line, each.reason) for each in unreadable(connection, "litellm_spendlogs", broken)]
         found = connection.execute(
-            "SELECT record_number, reject_reason FROM mapped WHERE reject_reason IS NOT NULL"
+            "SELECT record_number + 2, reject_reason FROM mapped WHERE reject_reason IS NOT NULL"
         ).fetchall()
-    assert found == [(2, reason)]
+    assert found + unread == [(4, reason)]
 
 
 def payload(**changed: Any) -> dict[str, Any]:

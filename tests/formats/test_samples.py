@@ -1,52 +1,84 @@
-"""Every format's sample gives the rows that a person has read, alone and through the whole ingest."""
+"""Every format's samples give the rows that a person has read, alone and through the whole ingest."""
 
-import csv
-import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from run_format import expected_rows, sample_rows
+from run_format import expected_of, expected_rows, names, sample_rows
 
-from infercost.ingest.registry import formats
+from infercost import engine
+from infercost.ingest import identify
+from infercost.ingest.registry import FORMATS_FOLDER, formats
 
 if TYPE_CHECKING:
     from lab import Lab
 
-NAMES = sorted(formats())
+SAMPLES = [(name, sample) for name, form in formats().items() for sample in form.samples]
+IDS = [f"{name}-{sample.name}" for name, sample in SAMPLES]
+every_sample = pytest.mark.parametrize(("name", "sample"), SAMPLES, ids=IDS)
 
 
 def is_usable(row: dict[str, object]) -> bool:
     return bool(row.get("is_call")) and "reject_reason" not in row
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_sample_maps_to_the_expected_rows(name: str) -> None:
-    assert sample_rows(name) == expected_rows(name)
+@pytest.mark.parametrize("name", names())
+def test_a_format_is_one_folder_with_samples_and_their_rows(name: str) -> None:
+    form = formats()[name.replace("_", "-")]
+    assert form.samples
+    assert all(expected_of(sample).is_file() for sample in form.samples)
+    assert form.folder == FORMATS_FOLDER / name
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_ingest_of_the_sample_stores_the_expected_attempts(name: str, lab: "Lab") -> None:
-    expected = expected_rows(name)
-    result = lab.ingest(formats()[name].sample)
+@every_sample
+def test_sample_maps_to_the_expected_rows(name: str, sample: Path) -> None:
+    assert sample_rows(name, sample) == expected_rows(name, sample)
+
+
+@every_sample
+def test_ingest_of_the_sample_stores_the_expected_rows(name: str, sample: Path, lab: "Lab") -> None:
+    expected = expected_rows(name, sample)
+    table = formats()[name].table
+    result = lab.ingest(sample)
     keys = {row["dedupe_key"] for row in expected if is_usable(row)}
-    assert result.files[0].format == name
-    assert result.total("attempts") == lab.value("SELECT count(*) FROM attempts") == len(keys)
-    assert result.total("records") == len(expected)
+    assert [(each.format, each.problem) for each in result.files] == [(name, None)]
+    written = result.total("bill_lines" if table == "bills" else "attempts")
+    assert written == lab.value(f"SELECT count(*) FROM {table}") == len(keys)
     assert result.total("skipped") == sum(not row.get("is_call") and "reject_reason" not in row for row in expected)
-    assert result.total("rejected") == sum("reject_reason" in row for row in expected)
+    assert result.total("rejected") >= sum("reject_reason" in row for row in expected)
     assert result.total("duplicates") == sum(is_usable(row) for row in expected) - len(keys)
+    if table == "attempts":
+        assert lab.value("SELECT count(*) FROM attempts WHERE price_basis IS NULL") >= result.total("unpriced")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_attempts_point_to_their_line(name: str, lab: "Lab") -> None:
-    form = formats()[name]
-    lab.ingest(form.sample)
+def test_every_sample_is_claimed_by_exactly_one_format() -> None:
+    """The cross matrix: every sample against every format's predicates."""
+    heads = [identify.head_of(sample) for _, sample in SAMPLES]
+    with engine.connect() as connection:
+        found = identify.identify(connection, heads, formats())
+    claimed = [
+        (sample.name, each.format.name if each.format else each.problem)
+        for (_, sample), each in zip(SAMPLES, found, strict=True)
+    ]
+    assert claimed == [(sample.name, name) for name, sample in SAMPLES]
+
+
+@every_sample
+def test_no_text_of_a_prompt_or_an_answer_is_mapped(name: str, sample: Path) -> None:
+    source = sample.read_text(encoding="utf-8").replace('\\"', '"').replace('""', '"')
+    texts = re.findall(r'"(?:content|text|prompt|completion|question|answer|arguments)"\s*:\s*"([^"]{12,})"', source)
+    mapped = expected_of(sample).read_text(encoding="utf-8")
+    assert not [text for text in texts if text in mapped]
+
+
+@every_sample
+def test_attempts_point_to_their_record(name: str, sample: Path, lab: "Lab") -> None:
+    """The line of an attempt holds what its columns say: a response id that the file has stands on that very line."""
+    lab.ingest(sample)
+    if formats()[name].table == "bills" or sample.suffix != ".jsonl":
+        return
+    lines = ["", *sample.read_text(encoding="utf-8").splitlines()]
     rows = lab.rows("SELECT source_line, response_id FROM attempts WHERE response_id IS NOT NULL")
-    assert rows
-    if form.shape == "csv":
-        with form.sample.open(encoding="utf-8", newline="") as stream:
-            records = ["", *(json.dumps(row) for row in csv.reader(stream))]
-    else:
-        records = ["", *form.sample.read_text(encoding="utf-8").splitlines()]
-    wrong = [(line, text) for line, text in rows if text not in records[line]]
-    assert not wrong
+    whole = "\n".join(lines)
+    assert not [(line, text) for line, text in rows if text in whole and text not in lines[line]]

@@ -46,7 +46,7 @@ def test_second_ingest_of_files_that_are_read_whole_changes_nothing(lab: "Lab", 
     contents = {
         "a.jsonl.gz": gzip.compress(lines(payloads(3))),
         "a.json": json.dumps(payloads(3)).encode(),
-        "a.csv": formats()["litellm-spendlogs-csv"].sample.read_bytes(),
+        "a.csv": formats()["litellm-spendlogs"].samples[1].read_bytes(),
     }
     path = lab.write(name, contents[name])
     assert lab.ingest(path).total("attempts") >= 3

@@ -130,3 +130,44 @@ def test_other_engines_read_the_attempts(lab: "Lab") -> None:
     table = DeltaTable(str(lab.folder / "store/attempts")).to_pyarrow_table()
     assert sorted(table.column("output_tokens").to_pylist()) == [1, 100]
     assert table.num_rows == lab.store().snapshot().rows("attempts")
+
+
+def test_store_of_an_older_version_is_read_and_grows_the_new_columns(lab: "Lab") -> None:
+    """As version 1 wrote it: without the columns that version 2 added."""
+    from infercost import engine
+    from infercost.store import delta
+
+    added = {
+        "attempts": ("web_search_requests", "contradiction", "weight", "grain"),
+        "loads": ("contradictions", "overlapping", "bill_lines"),
+    }
+    lab.ingest(lab.write("a.jsonl", payloads(2)), store="new")
+    old = lab.store()
+    tables = {}
+    with engine.connect() as connection:
+        for name, parts in lab.store("new").snapshot().parts.items():
+            lacking = ", ".join(added.get(name, ()))
+            files = []
+            for part in parts:
+                source, target = lab.folder / "new" / name / part.path, old.folder / name / part.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                connection.execute(
+                    f"COPY (SELECT * {f'EXCLUDE ({lacking})' if lacking else ''} "
+                    f"FROM read_parquet('{source}', hive_partitioning = false)) TO '{target}' (FORMAT parquet)"
+                )
+                files.append(delta.Part(part.path, target.stat().st_size, part.rows, part.partition))
+            columns = [each for each in schema.TABLES[name] if each.name not in added.get(name, ())]
+            day = ", day DATE" if name == "attempts" else ""
+            connection.execute(f"CREATE TABLE {name} ({schema.columns_sql(tuple(columns))}{day})")
+            arrow = connection.sql(f"FROM {name}").to_arrow_table().schema
+            partition = ("day",) if name == "attempts" else ()
+            tables[name] = delta.commit(old.folder / name, arrow, files, [], partition)
+    (old.folder / "head.json").write_text(json.dumps({"sequence": 1, "tables": tables}), encoding="utf-8")
+    marker = old.folder / "store.json"
+    marker.write_text(json.dumps({"schema_version": 1, "salt": lab.store("new").salt}), encoding="utf-8")
+    assert lab.rows("SELECT count(*), count(weight) FROM attempts") == [(2, 0)]
+    result = lab.ingest(lab.write("b.jsonl", payloads(2, first=1)), sampling_rate=0.5)
+    assert (result.total("attempts"), result.total("duplicates")) == (1, 1)
+    assert lab.rows("SELECT count(*), sum(weight), count(grain) FROM attempts") == [(3, 2.0, 1)]
+    assert lab.call("status").code == 0
+    assert lab.call("reattribute").code == 0

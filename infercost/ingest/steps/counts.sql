@@ -21,20 +21,32 @@ kept AS (
         count(*) AS attempts,
         count(*) FILTER (WHERE $is_unpriced) AS unpriced,
         count(*) FILTER (WHERE usage_source = 'missing') AS no_usage,
-        count(*) FILTER (WHERE feature = $unattributed) AS unattributed
+        count(*) FILTER (WHERE feature = $unattributed) AS unattributed,
+        count(*) FILTER (WHERE contradiction IS NOT NULL) AS contradictions
     FROM priced
     GROUP BY load_id
+),
+told_twice AS (
+    SELECT piece, count(*) AS overlapping
+    FROM left_out
+    INNER JOIN judged USING (mapped_row)
+    INNER JOIN records_at USING (record_number)
+    GROUP BY piece
 )
 SELECT
     coalesce(records, 0) + coalesce(broken, 0) AS records,
     coalesce(attempts, 0) AS attempts,
+    0 AS bill_lines,
+    coalesce(overlapping, 0) AS overlapping,
     coalesce(skipped, 0) AS skipped,
     coalesce(unusable, 0) + coalesce(broken, 0) AS rejected,
     coalesce(unpriced, 0) AS unpriced,
     coalesce(no_usage, 0) AS no_usage,
-    coalesce(unattributed, 0) AS unattributed
+    coalesce(unattributed, 0) AS unattributed,
+    coalesce(contradictions, 0) AS contradictions
 FROM placed
 LEFT JOIN seen USING (piece)
 LEFT JOIN broken USING (piece)
 LEFT JOIN kept USING (load_id)
+LEFT JOIN told_twice USING (piece)
 ORDER BY placed.piece

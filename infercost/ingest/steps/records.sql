@@ -4,6 +4,7 @@ SELECT
     $columns,
     raw.position AS record_number,
     placed.source_file,
+    placed.file_modified_at,
     coalesce(raw.line, raw.position - placed.first_row + placed.first_line) AS source_line
 FROM ($raw) AS raw
 INNER JOIN placed USING (piece)
