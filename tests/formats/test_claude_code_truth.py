@@ -4,12 +4,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from lab import message
 from run_format import SHARED, claims, map_file, mapped_rows
 
 from infercost.engine import connect
+
+if TYPE_CHECKING:
+    from lab import Lab
 
 GENERATOR = SHARED / "generators" / "claude_code_logs.py"
 REAL = SHARED / "fixtures" / "claude_code"
@@ -182,3 +186,40 @@ def test_claims_no_file_of_others(folder: str) -> None:
     files = [path for path in _shared(SHARED / "fixtures" / folder).rglob("*.json*") if path.is_file()]
     with connect() as connection:
         assert [path.name for path in files if claims(connection, "claude_code", path)] == []
+
+
+ITERATIONS = [
+    {"type": "message", "input_tokens": 900, "output_tokens": 4},
+    {"type": "advisor_message", "model": "claude-opus-4-6", "input_tokens": 2000, "output_tokens": 30},
+    {"type": "compaction", "input_tokens": 70, "output_tokens": 5, "cache_creation_input_tokens": 50},
+    {"type": "message", "input_tokens": 100, "output_tokens": 6},
+]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_iterations_count_with_their_own_model_whatever_the_order_of_lines(lab: "Lab", backwards: bool) -> None:
+    """An earlier line of the answer has the top level alone, which holds the tokens of its own model only."""
+    early, late = message("A", 1, 1), message("A", 5, 10)
+    late["message"]["usage"] |= {"iterations": ITERATIONS, "server_tool_use": {"web_search_requests": 3}}
+    lab.ingest(lab.write("a.jsonl", [late, early] if backwards else [early, late]))
+    found = lab.rows(
+        "SELECT price_model, sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, "
+        "sum(web_search_requests)::BIGINT, count(contradiction) FROM attempts GROUP BY 1 ORDER BY 1"
+    )
+    assert found == [("claude-opus-4-6", 2000, 30, None, 0), ("claude-sonnet-4-6", 1120, 15, 3, 0)]
+
+
+def test_iterations_that_do_not_add_up_are_marked(lab: "Lab") -> None:
+    record = message("A", 1, 99)
+    record["message"]["usage"] |= {"iterations": ITERATIONS}
+    lab.ingest(lab.write("a.jsonl", [record]))
+    (reason,) = {row[0] for row in lab.rows("SELECT contradiction FROM attempts")}
+    assert "1010" in reason
+    assert "1099" in reason
+
+
+def test_result_line_of_a_printed_run_adds_nothing(lab: "Lab") -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 10}
+    result = {"type": "result", "subtype": "success", "session_id": "s", "total_cost_usd": 0.5, "usage": usage}
+    lab.ingest(lab.write("a.jsonl", [message("A", 1, 10), result]))
+    assert lab.rows("SELECT count(*), sum(input_tokens)::BIGINT FROM attempts") == [(1, 1000)]
