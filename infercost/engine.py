@@ -19,7 +19,10 @@ def memory_limit() -> str:
 
 
 def connect(spill_folder: Path | None = None) -> "duckdb.DuckDBPyConnection":
-    """Return an in-memory DuckDB connection in UTC that spills to `spill_folder` and loads nothing from the network."""
+    """Return an in-memory DuckDB connection in UTC that loads nothing from the network.
+
+    It spills to `spill_folder`, or fails where memory ends when there is none.
+    """
     import duckdb
 
     connection = duckdb.connect()
@@ -28,8 +31,8 @@ def connect(spill_folder: Path | None = None) -> "duckdb.DuckDBPyConnection":
     connection.execute("SET autoinstall_known_extensions = false")
     connection.execute("SET autoload_known_extensions = false")
     connection.execute("SET enable_progress_bar = false")
-    if spill_folder is not None:
-        connection.execute(f"SET temp_directory = {literal(str(spill_folder))}")
+    # Left to itself DuckDB spills into the working directory.
+    connection.execute(f"SET temp_directory = {literal(str(spill_folder or ''))}")
     return connection
 
 

@@ -1,8 +1,10 @@
 """Opens the store for questions: a connection with every table and view of the contract, and one read-only SELECT."""
 
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercost import engine
@@ -21,7 +23,7 @@ _EXPLAIN = re.compile(r"^\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
 @contextmanager
 def connect(store: Store) -> Iterator["duckdb.DuckDBPyConnection"]:
     """Give a connection over the store's newest snapshot; it stays the same however long it is used."""
-    with engine.connect() as connection:
+    with tempfile.TemporaryDirectory(prefix="infercost-") as spill, engine.connect(Path(spill)) as connection:
         views.attach(connection, store.snapshot())
         views.create(connection, queries.views())
         yield connection
