@@ -19,6 +19,10 @@ setup:
 test *arguments:
     pytest {{ arguments }}
 
+# Install real programs, run them, and hold what infercost makes of their logs against the truth: some minutes
+test-real *arguments:
+    pytest -m real {{ arguments }}
+
 # Check style, types, the rooms' imports, and SQL
 lint:
     ruff check

@@ -92,6 +92,7 @@ class Config:
     budgets: tuple[Budget, ...] = ()
     hash_ids: bool = True
     max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES
+    mappings: tuple[Path, ...] = ()
 
 
 _SECTIONS = ("store", "time", "attribution", "model_tiers", "prices", "budgets", "privacy", "ingest")
@@ -121,7 +122,7 @@ def _parse(document: Mapping[str, Any], path: Path) -> Config:
     reader.only(document, _SECTIONS, "")
     store = reader.text(document, "store", "path")
     privacy = reader.table(document, "privacy", ("hash_ids",))
-    ingest = reader.table(document, "ingest", ("max_record_bytes",))
+    ingest = reader.table(document, "ingest", ("max_record_bytes", "mappings"))
     prices = reader.table(document, "prices", ("override", "alias"))
     attribution = reader.table(document, "attribution", ("rules", "defaults"))
     return Config(
@@ -135,6 +136,7 @@ def _parse(document: Mapping[str, Any], path: Path) -> Config:
         aliases=tuple(_alias(reader, item) for item in reader.items(prices, "alias", "prices.alias")),
         budgets=tuple(_budget(reader, item) for item in reader.items(document, "budgets", "budgets")),
         hash_ids=reader.flag(privacy, "hash_ids", "privacy", default=True),
+        mappings=_mappings(reader, ingest, path),
         max_record_bytes=reader.integer(ingest, "max_record_bytes", "ingest", least=DEFAULT_MAX_RECORD_BYTES),
     )
 
@@ -171,6 +173,12 @@ class _Reader:
         value = table.get(key, default)
         if not isinstance(value, bool):
             raise self.fail(f"{where}.{key}", "must be true or false")
+        return value
+
+    def texts(self, table: Mapping[str, Any], key: str, where: str) -> list[str]:
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
+            raise self.fail(f"{where}.{key}", "must be a list of texts")
         return value
 
     def integer(self, table: Mapping[str, Any], key: str, where: str, *, least: int) -> int:
@@ -217,6 +225,17 @@ class _Reader:
         if isinstance(value, date):
             return datetime(value.year, value.month, value.day, tzinfo=UTC)
         raise self.fail(f"{where}.{key}", "must be a date such as 2026-11-01 (not quoted)")
+
+
+def _mappings(reader: "_Reader", ingest: Mapping[str, Any], path: Path) -> tuple[Path, ...]:
+    """Return the mapping files that the globs under [ingest] name, relative to the configuration."""
+    found: list[Path] = []
+    for pattern in reader.texts(ingest, "mappings", "ingest"):
+        matches = sorted(path.parent.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+        if not matches:
+            raise reader.fail("ingest.mappings", f"{pattern!r} names no file")
+        found += matches
+    return tuple(dict.fromkeys(found))
 
 
 def _zone(reader: _Reader, document: Mapping[str, Any]) -> str:

@@ -55,6 +55,12 @@ class FormatError(InfercostError):
     """A format folder whose declaration or SQL is not usable."""
 
 
+class MappingError(FormatError):
+    """A mapping file that is missing something, or says something that is not allowed."""
+
+    exit_code = ExitCode.BAD_USAGE
+
+
 class StoreError(InfercostError):
     """The store cannot be read or written."""
 

@@ -262,7 +262,9 @@ REJECTS: tuple[Column, ...] = (
 )
 
 BILLS: tuple[Column, ...] = (
-    Column("bill_id", "VARCHAR", "ingest", "dedupe key: md5 of the format family and the key that its declaration names"),
+    Column(
+        "bill_id", "VARCHAR", "ingest", "dedupe key: md5 of the format family and the key that its declaration names"
+    ),
     Column("format", "VARCHAR", "ingest", "name of the bill's format"),
     Column("provider_name", "VARCHAR", "log", "who sent the bill (gen_ai.provider.name where it has one)"),
     Column("measure", "VARCHAR", "log", "usage (quantities without money) or cost; the two are never added"),
@@ -275,11 +277,18 @@ BILLS: tuple[Column, ...] = (
     Column("api_key_name", "VARCHAR", "log", "alias of the API key"),
     Column("model", "VARCHAR", "log", "model as billed; NULL = the bill does not say"),
     Column("charge", "VARCHAR", "log", "kind of charge as billed, verbatim"),
-    Column("token_kind", "VARCHAR", "log", "one of TOKEN_KINDS, or input or output where the bill does not split; else NULL"),
+    Column(
+        "token_kind",
+        "VARCHAR",
+        "log",
+        "one of TOKEN_KINDS, or input or output where the bill does not split; else NULL",
+    ),
     Column("service_tier", "VARCHAR", "log", "standard, batch, flex, priority, fast; NULL = standard or not told"),
     Column("region", "VARCHAR", "log", "region or geography as billed"),
     Column("context_window", "VARCHAR", "log", "long-context tier as billed, such as 0-200k"),
-    Column("quantity", "DECIMAL(28,9)", "log", "billed quantity in quantity_unit, thousands and millions multiplied out"),
+    Column(
+        "quantity", "DECIMAL(28,9)", "log", "billed quantity in quantity_unit, thousands and millions multiplied out"
+    ),
     Column("quantity_unit", "VARCHAR", "log", "tokens, requests, searches, hours, ...; NULL = not told"),
     Column("requests", "BIGINT", "log", "model calls in the line; NULL = not told"),
     Column("billed_cost", MONEY, "log", "charged, in `currency`; NULL = the line has no money (measure usage)"),

@@ -1,7 +1,8 @@
 """Makes the parts of the documentation that repeat something: `python tests/documents.py` writes them again.
 
 README.md: a `sh` block is run, the `text` block after it is its real output; `...` alone on a line stands for what is
-left out, and the number of lines before and after it stays as it is.
+left out, and the number of lines before and after it stays as it is. What stands between `<!-- NAME -->` and
+`<!-- /NAME -->` is made by the function of that name in MARKED.
 """
 
 import os
@@ -13,6 +14,8 @@ import tempfile
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+
+import format_pages
 
 from infercost.analyze import queries
 from infercost.errors import EXIT_CODE_MEANING
@@ -129,12 +132,36 @@ def query_pages() -> str:
     return "\n".join(parts) + "\n"
 
 
-GENERATED = {"docs/exit-codes.md": exit_codes, "docs/queries.md": query_pages}
+def _shell(command: str, folder: Path) -> str:
+    return run(Step(command, None, None), folder)
+
+
+GENERATED = {
+    "docs/exit-codes.md": exit_codes,
+    "docs/formats.md": format_pages.formats_page,
+    "docs/mapping.md": lambda: format_pages.mapping_page(_shell),
+    "docs/queries.md": query_pages,
+}
 """Pages that are made whole."""
+
+MARKED = {"formats": format_pages.summary}
+"""Parts of README.md that are made whole."""
+
+
+def with_marked_parts(text: str) -> str:
+    """Return README.md's text with the marked parts made again."""
+    for name, make in MARKED.items():
+        before, begin, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->\n")
+        if not begin or not end:
+            raise RuntimeError(f"README.md has no part <!-- {name} --> ... <!-- /{name} -->")
+        text = f"{before}{begin}{make()}{end}{after}"
+    return text
 
 
 def write_readme(folder: Path) -> None:
     """Run README.md's main job and tour in `folder`, which holds sample_logs, and write their output into README.md."""
+    README.write_text(with_marked_parts(README.read_text(encoding="utf-8")), encoding="utf-8")
     text = README.read_text(encoding="utf-8")
     made = [(main_job(), run(main_job(), folder))]
     made += [(step, run(step, folder)) for step in steps()[2:]]

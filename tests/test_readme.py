@@ -41,6 +41,12 @@ def test_generated_pages_are_fresh(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == made, f"{name} is stale: run `just docs`"
 
 
+def test_marked_parts_are_fresh() -> None:
+    text = documents.README.read_text(encoding="utf-8")
+
+    assert documents.with_marked_parts(text) == text, "README.md is stale: run `just docs`"
+
+
 def test_links_lead_somewhere() -> None:
     for page in [documents.README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):

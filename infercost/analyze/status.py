@@ -36,5 +36,6 @@ def store_status(store: Store) -> dict[str, Any]:
         **counts,
         "bytes": snapshot.bytes(),
         "rejects": snapshot.rows("rejects"),
+        "bill_lines": snapshot.rows("bills"),
         **figures,
     }

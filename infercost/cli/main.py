@@ -49,7 +49,7 @@ def main(
 app.command(name="init", rich_help_panel=READ)(init.init)
 app.add_typer(ingest.app, name="ingest", rich_help_panel=READ)
 app.command(name="reattribute", rich_help_panel=READ)(reattribute.reattribute)
-app.command(name="formats", rich_help_panel=READ)(formats.formats)
+app.add_typer(formats.app, name="formats", rich_help_panel=READ)
 app.command(name="report", rich_help_panel=ASK)(report.report)
 app.command(name="query", rich_help_panel=ASK)(query.query)
 app.command(name="sql", rich_help_panel=ASK)(query.sql)

@@ -118,8 +118,9 @@ class Batch:
         others = {name: self._comes_first(name) for (name,) in seen if self._family(name) != self.form.family}
         if not others:
             return
-        listed = ", ".join(f"({engine.literal(name)}, {wins})" for name, wins in sorted(others.items()))
-        run(f"CREATE OR REPLACE TEMP TABLE overlapping AS {step('overlapping', stored=stored, others=listed)}")
+        run("CREATE OR REPLACE TEMP TABLE others (format VARCHAR, wins BOOLEAN)")
+        self.connection.executemany("INSERT INTO others VALUES (?, ?)", sorted(others.items()))
+        run(f"CREATE OR REPLACE TEMP TABLE overlapping AS {step('overlapping', stored=stored)}")
         run("INSERT INTO left_out SELECT DISTINCT attempt_id, mapped_row FROM overlapping WHERE NOT replaces")
         run("DELETE FROM winners WHERE attempt_id IN (SELECT attempt_id FROM left_out)")
         run(

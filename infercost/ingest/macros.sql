@@ -35,20 +35,21 @@ CREATE OR REPLACE TEMP MACRO seconds_between(start, stop) AS
 -- Tags of a list of {'key', 'value'} structs: empty values left out, the first of a repeated key kept, values cut.
 CREATE OR REPLACE TEMP MACRO tag_map(pairs) AS
     map_from_entries(
-        list_transform(
-            list_filter(
+        list_filter(
+            list_transform(
                 list_filter(pairs, lambda pair: pair.key <> '' AND pair.value <> ''),
-                lambda pair, position:
-                    list_position(
-                        list_transform(
-                            list_filter(pairs, lambda other: other.key <> '' AND other.value <> ''),
-                            lambda other: other.key
-                        ),
-                        pair.key
-                    ) = position
-            )[:64],
-            lambda pair: {'key': left(pair.key, 128), 'value': left(pair.value, 256)}
-        )
+                lambda pair: {'key': left(pair.key, 128), 'value': left(pair.value, 256)}
+            ),
+            -- Keys are compared as they are cut: a map cannot hold one twice.
+            lambda pair, position:
+                list_position(
+                    list_transform(
+                        list_filter(pairs, lambda other: other.key <> '' AND other.value <> ''),
+                        lambda other: left(other.key, 128)
+                    ),
+                    pair.key
+                ) = position
+        )[:64]
     );
 
 -- The members of a JSON object that are texts, numbers or booleans, as such structs; objects and lists are left out,

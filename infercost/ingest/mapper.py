@@ -25,6 +25,8 @@ class Mapper:
         self.form = form
         self.parser = Parser(connection, form, max_record_bytes)
         connection.execute((_HERE / "macros.sql").read_text(encoding="utf-8"))
+        if form.macros_sql:
+            connection.execute(form.macros_sql)
 
     def parse(self, pieces: Sequence[Piece]) -> None:
         """Fill `raw` and `bad`."""

@@ -138,10 +138,11 @@ class LineReader:
             "WHEN json_type(content) <> 'OBJECT' THEN 'not a JSON object' "
             "END AS problem FROM texts"
         )
-        # Every test parses its text again, and keeps memory for it: let them see the declared columns alone.
+        # Every test parses its text again, and keeps memory for it: let each see its own column alone.
         run(
             "CREATE OR REPLACE TEMP TABLE slim AS SELECT line, record_bytes, problem, CASE WHEN problem IS NULL THEN "
-            f"json_transform(content, {engine.literal(shape.columns)})::JSON::VARCHAR END AS content FROM checked"
+            f"json_transform(content, {engine.literal(shape.columns)}) END AS declared, "
+            "declared::JSON::VARCHAR AS content FROM checked"
         )
         run(
             "CREATE OR REPLACE TEMP TABLE judged AS SELECT line, record_bytes, content, "
@@ -219,7 +220,9 @@ class Shape:
         fields = list(zip(relation.columns, relation.types, strict=True))
         structure = ", ".join(f"{_quoted(name)}: {_structure(kind)}" for name, kind in fields)
         strict = [(name, kind) for name, kind in fields if name not in form.optional]
-        tests = [test for name, kind in strict for test in _tests(name, f"$.{_quoted(name)}", kind)]
+        tests = [
+            test for name, kind in strict for test in _tests(name, f"declared.{engine.identifier(name)}", "$", kind)
+        ]
         columns = ", ".join(f'{_quoted(name)}: "JSON"' for name, _ in fields)
         return cls(f"{{{structure}}}", f"{{{columns}}}", f"CASE {' '.join(tests)} END" if tests else "NULL")
 
@@ -241,25 +244,25 @@ def _children(kind: "DuckDBPyType") -> list[tuple[str, "DuckDBPyType"]]:
     return cast("list[tuple[str, DuckDBPyType]]", kind.children)
 
 
-def _tests(name: str, path: str, kind: "DuckDBPyType") -> list[str]:
-    """Return WHEN branches that name the value which cannot become the declared type."""
-    where = engine.literal(path)
-    found = f"json_type(content, {where})"
+def _tests(name: str, column: str, path: str, kind: "DuckDBPyType") -> list[str]:
+    """Return WHEN branches that name the value, at a path of a column, which cannot become the declared type."""
+    value = f"{column}, {engine.literal(path)}"
+    found = f"json_type({value})"
     if kind.id == "struct":
         inner = [
             test
             for child, type_ in _children(kind)
-            for test in _tests(f"{name}.{child}", f"{path}.{_quoted(child)}", type_)
+            for test in _tests(f"{name}.{child}", column, f"{path}.{_quoted(child)}", type_)
         ]
-        return [_branch(name, "an object", where, f"{found} NOT IN ('OBJECT', 'NULL')"), *inner]
+        return [_branch(name, "an object", value, f"{found} NOT IN ('OBJECT', 'NULL')"), *inner]
     if kind.id == "list":
-        return [_branch(name, "a list", where, f"{found} NOT IN ('ARRAY', 'NULL')")]
+        return [_branch(name, "a list", value, f"{found} NOT IN ('ARRAY', 'NULL')")]
     if kind.id in ("varchar", "json"):
         return []
-    wrong = f"{found} <> 'NULL' AND TRY_CAST(json_extract_string(content, {where}) AS {kind}) IS NULL"
-    return [_branch(name, f"a {str(kind).lower()}", where, wrong)]
+    wrong = f"{found} <> 'NULL' AND TRY_CAST(json_extract_string({value}) AS {kind}) IS NULL"
+    return [_branch(name, f"a {str(kind).lower()}", value, wrong)]
 
 
-def _branch(name: str, expected: str, where: str, wrong: str) -> str:
+def _branch(name: str, expected: str, value: str, wrong: str) -> str:
     message = engine.literal(f"{name}: expected {expected}, found ")
-    return f"WHEN {wrong} THEN {message} || left(json_extract(content, {where})::VARCHAR, 40)"
+    return f"WHEN {wrong} THEN {message} || left(json_extract({value})::VARCHAR, 40)"

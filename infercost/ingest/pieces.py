@@ -107,7 +107,7 @@ class Cutter:
             yield from self._unpacked(origin, source, packed, most_bytes)
             return
         else:
-            yield from self._plain(origin, source, begin, most_bytes)
+            yield from self._plain(origin, source, begin if form.resumable else sources.START, most_bytes, form)
             return
         yield from self._spooled_pieces(origin, source, head.shape, spooled, most_bytes)
 
@@ -129,7 +129,9 @@ class Cutter:
         self._spooled += 1
         return self.folder / f"spool-{self._spooled}"
 
-    def _plain(self, origin: Path, source: str, begin: sources.Resume, most_bytes: int) -> Iterator[Piece]:
+    def _plain(
+        self, origin: Path, source: str, begin: sources.Resume, most_bytes: int, form: Format
+    ) -> Iterator[Piece]:
         """Yield pieces up to the last complete line; a line that is still being written is left for the next run."""
         size = origin.stat().st_size
         end = size if _ends_whole(origin, size) else _last_break(origin, size)
@@ -149,7 +151,7 @@ class Cutter:
                 fill=(stop - start) / most_bytes,
                 byte_start=start,
                 byte_end=stop,
-                resumable=True,
+                resumable=form.resumable,
             )
             yield piece
             if stop == end:

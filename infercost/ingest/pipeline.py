@@ -12,8 +12,9 @@ from infercost.config import Config
 from infercost.errors import StoreError
 from infercost.ingest import archive, identify, sources
 from infercost.ingest.batch import Batch
+from infercost.ingest.catalog import choose, load
 from infercost.ingest.pieces import Cutter, Piece
-from infercost.ingest.registry import Format, formats
+from infercost.ingest.registry import Format
 from infercost.ingest.result import FileResult, IngestResult
 from infercost.pricing.tables import create_prices
 from infercost.store import Store
@@ -51,13 +52,13 @@ def ingest(
 ) -> IngestResult:
     """Read every file that `paths` name into the store and return what was done.
 
-    `chosen` is a format's name that is taken for every file; `sampling_rate` (0 to 1) is the share of the traffic
-    that the files hold. Raises UsageError for paths that name nothing, StoreBusyError when another process writes,
-    StoreError when the store cannot be read or written.
+    `chosen` is a format's name, or a mapping file, that is taken for every file; `sampling_rate` (0 to 1) is the
+    share of the traffic that the files hold. Raises UsageError for paths that name nothing, StoreBusyError when
+    another process writes, StoreError when the store cannot be read or written.
     """
     started = time.perf_counter()
-    registry = formats()
-    form = identify.choose(registry, chosen) if chosen else None
+    registry = load(settings.mappings)
+    form = choose(registry, chosen) if chosen else None
     found = sources.discover(paths, store.folder)
     result = IngestResult(left_out=[sources.shown(path) for path in found.left_out])
     with store.writer(), _resources(), engine.connect(store.work / "spill") as connection:

@@ -35,12 +35,11 @@ def preview(
     found = identify.identify(connection, heads, {form.name: form}, form)
     with tempfile.TemporaryDirectory(prefix="infercost-") as folder:
         cutter = Cutter(connection, Path(folder), max_record_bytes)
-        begin = sources.Resume(0, 1, unchanged=False)
         pieces = [
             piece
             for path, each in zip(paths, found, strict=True)
             if each.head.problem is None
-            for piece in cutter.cut(path, sources.shown(path), each.head, begin, form)
+            for piece in cutter.cut(path, sources.shown(path), each.head, sources.START, form)
         ]
         mapper = Mapper(connection, form, max_record_bytes)
         mapper.parse(pieces)

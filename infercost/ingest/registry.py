@@ -1,16 +1,18 @@
 """Finds the formats: each folder in `formats/` is one, a declaration (`format.toml`) and a SELECT (`map.sql`)."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from infercost import schema
+from infercost import engine, schema
 from infercost.errors import FormatError
 
 FORMATS_FOLDER = Path(__file__).with_name("formats")
+_MACROS = Path(__file__).with_name("macros.sql")
 _TEXTS = ("title", "written_by", "how_to_get", "gateway", "family", "dedupe", "tokens", "time", "cost")
 GROUPS = ("gateway", "provider", "agent", "self-hosted", "telemetry", "store", "bill")
 """Kinds of writers. When two formats tell of the same call, the one whose group stands first here is kept."""
@@ -24,6 +26,10 @@ class Format:
 
     `columns` are the log's own names with the DuckDB types to read them as; `identify` are SQL predicates over
     `record` (JSON), all of which hold for one record at the head of a file of the format. `table` is where its rows go.
+    `macros_sql` defines SQL functions of the SELECT (`macros.sql` beside it, or the file that `macros` names).
+    Of a file that a format of `narrower_than` claims too, this one is the reader: its records have more in them.
+    `instead_of` names formats that a mapping of the user takes the place of. A file of a format that is not
+    `resumable` is read again from its beginning when it has grown, because its records need those before them.
     A column in `optional` counts as absent where its value is of another type, instead of rejecting the record.
     `batch_bytes` bounds what is read at once, for formats with many records in a line.
     """
@@ -48,6 +54,10 @@ class Format:
     batch_bytes: int | None
     identify: tuple[str, ...]
     map_sql: str
+    macros_sql: str = ""
+    narrower_than: tuple[str, ...] = ()
+    instead_of: tuple[str, ...] = ()
+    resumable: bool = True
 
     @property
     def sample(self) -> Path:
@@ -65,12 +75,65 @@ class Format:
         return schema.MAPPED_BILLS if self.table == "bills" else schema.MAPPED
 
 
+ENTRY_POINTS = "infercost.formats"
+"""Group of the entry points through which other packages add formats: each names a folder, or what returns one."""
+
+
 @cache
 def formats() -> Mapping[str, Format]:
-    """Return every format by name, in order of name; raises FormatError for a folder that is not complete."""
+    """Return every format by name, in order of name: the packaged ones and those of other packages' entry points.
+
+    Raises FormatError for a folder that is not complete, and for two formats of one name.
+    """
     folders = sorted(path.parent for path in FORMATS_FOLDER.glob("*/format.toml"))
-    found = [read(folder) for folder in folders]
-    return {each.name: each for each in sorted(found, key=lambda each: each.name)}
+    return merged([*map(read, folders), *_plugged_in()])
+
+
+def merged(found: Iterable[Format]) -> Mapping[str, Format]:
+    """Return formats by name; raises FormatError when two have the same name."""
+    by_name: dict[str, Format] = {}
+    for each in sorted(found, key=lambda each: each.name):
+        if each.name in by_name:
+            other = by_name[each.name].folder
+            raise FormatError(f"two formats are named {each.name!r}: {other} and {each.folder}")
+        by_name[each.name] = each
+    replaced = {name for each in by_name.values() for name in each.instead_of}
+    return {name: each for name, each in by_name.items() if name not in replaced}
+
+
+def _plugged_in() -> Iterator[Format]:
+    """Yield the formats of other packages, each proven to be SQL that DuckDB takes."""
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            named = point.load()
+            form = read(Path(named() if callable(named) else named))
+            _prove(form)
+        except Exception as error:
+            kind = "" if isinstance(error, FormatError) else f"{type(error).__name__}: "
+            raise FormatError(
+                f"the format {point.name} of the package {point.dist.name if point.dist else '?'} cannot be loaded: "
+                f"{kind}{str(error).splitlines()[0]}",
+                hint="Update or remove the package.",
+            ) from error
+        yield form
+
+
+def _prove(form: Format) -> None:
+    """Raise FormatError where DuckDB refuses the types, the predicates or the SELECT of a format."""
+    import duckdb
+
+    columns = ", ".join(f"NULL::{kind} AS {engine.identifier(name)}" for name, kind in form.columns.items())
+    own = "0::BIGINT AS record_number, '' AS source_file, 0::BIGINT AS source_line, now() AS file_modified_at"
+    hits = ", ".join(f"TRY({predicate})" for predicate in form.identify)
+    with engine.connect() as connection:
+        connection.execute(_MACROS.read_text(encoding="utf-8"))
+        try:
+            connection.execute(f"SELECT {hits} FROM (SELECT NULL::JSON AS record)")
+            connection.execute(f"CREATE TEMP VIEW records AS SELECT {columns}, {own}")
+            connection.execute(f"CREATE TEMP TABLE mapped ({schema.columns_sql(form.mapped)})")
+            connection.execute(f"EXPLAIN INSERT INTO mapped BY NAME {form.map_sql}")
+        except duckdb.Error as error:
+            raise FormatError(f"{form.folder}: {str(error).splitlines()[0]}") from error
 
 
 def read(folder: Path) -> Format:
@@ -83,10 +146,11 @@ def read(folder: Path) -> Format:
     name = _text(declared, "name", path)
     if folder.name != name.replace("-", "_"):
         raise FormatError(f"{path}: name {name!r} does not fit the folder {folder.name!r}")
-    texts = {key: _text(declared, key, path) for key in _TEXTS}
+    texts: dict[str, Any] = {key: _text(declared, key, path) for key in _TEXTS}
     sql = folder / declared.get("map", "map.sql")
     if not sql.is_file():
         raise FormatError(f"{sql}: not found")
+    macros = folder / declared["macros"] if "macros" in declared else sql.with_name("macros.sql")
     return Format(
         name=name,
         folder=folder,
@@ -97,8 +161,11 @@ def read(folder: Path) -> Format:
         columns=_strings(declared.get("columns"), "columns", path),
         optional=tuple(declared.get("optional", ())),
         batch_bytes=declared["batch_megabytes"] * 1_000_000 if "batch_megabytes" in declared else None,
+        narrower_than=tuple(declared.get("narrower_than", ())),
+        resumable=bool(declared.get("resumable", True)),
         identify=tuple(_strings({str(i): p for i, p in enumerate(_predicates(declared))}, "identify", path).values()),
         map_sql=sql.read_text(encoding="utf-8").strip().rstrip(";"),
+        macros_sql=macros.read_text(encoding="utf-8") if macros.is_file() else "",
         **texts,
     )
 

@@ -50,6 +50,10 @@ class Resume:
     unchanged: bool
 
 
+START = Resume(0, 1, unchanged=False)
+"""The beginning of a file."""
+
+
 def discover(paths: Iterable[str], exclude: Path) -> Found:
     """Return every file that `paths` name: files, folders (recursive), globs; `-` is standard input.
 
@@ -168,10 +172,10 @@ def resume(path: Path, name: str, marks: "Marks") -> Resume:
             if (best is None or candidate.byte_end > best.byte_end) and _is_same(stream, size, candidate):
                 best = candidate
     if best is None:
-        return Resume(0, 1, unchanged=False)
+        return START
     if best.byte_end == size:
         return Resume(size, best.next_line, unchanged=True)
-    return Resume(best.byte_end, best.next_line, unchanged=False) if best.resumable else Resume(0, 1, unchanged=False)
+    return Resume(best.byte_end, best.next_line, unchanged=False) if best.resumable else START
 
 
 def _is_same(stream: BinaryIO, size: int, candidate: Mark) -> bool:

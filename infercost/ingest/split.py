@@ -26,6 +26,7 @@ _PAGE_DEPTH = 3
 _STEP = 512 * 1024
 """Bytes looked at together; the arrays for them take some twenty times as much."""
 
+_BOM = b"\xef\xbb\xbf"
 _QUOTE, _BACKSLASH, _COMMA = ord('"'), ord("\\"), ord(",")
 _OPEN = (ord("{"), ord("["))
 _CLOSE = (ord("}"), ord("]"))
@@ -94,9 +95,10 @@ def _text(token: bytes) -> str:
 def page_path(head: bytes) -> tuple[str, ...] | None:
     """Return the members that lead to the first array of objects of a page, such as ("data", "items"), or None."""
     outline = Outline()
-    for end in outline.arrays(head.removeprefix(b"\xef\xbb\xbf")):
+    text = head.removeprefix(_BOM)
+    for end in outline.arrays(text):
         path = outline.path
-        if 0 < len(path) <= _PAGE_DEPTH and PAGE_KEYS.issuperset(path) and head[end:].lstrip()[:1] == b"{":
+        if 0 < len(path) <= _PAGE_DEPTH and PAGE_KEYS.issuperset(path) and text[end:].lstrip()[:1] == b"{":
             return path
     return None
 
@@ -127,7 +129,9 @@ class Splitter:
 
         `stray_bytes` counts bytes that lie between records and belong to none; a page has other members there.
         """
-        for chunk in chunks:
+        for number, chunk in enumerate(chunks):
+            if number == 0:
+                chunk = chunk.removeprefix(_BOM)  # noqa: PLW2901 (the same chunk)
             for start in range(0, len(chunk), _STEP):
                 yield self._split(np.frombuffer(chunk[start : start + _STEP], dtype=np.uint8))
         self.unfinished = self.depth > (0 if self.page else self.level) or self.in_string

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lab import START, payload
+from lab import START, message, payload
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -99,3 +99,21 @@ def test_answer_out_of_the_gateways_cache_is_no_second_telling(lab: "Lab") -> No
     result = lab.ingest(lab.write("gateway.jsonl", [hit]))
     assert not result.overlaps
     assert lab.value("SELECT count(*) FROM attempts") == 2
+
+
+def test_claude_code_telemetry_and_transcript_are_joined_by_the_id_of_the_request(lab: "Lab") -> None:
+    event = {
+        "event.name": "api_request",
+        "request_id": "req_a",
+        "model": "claude-sonnet-4-6",
+        "input_tokens": "1000",
+        "output_tokens": "9",
+        "duration_ms": "800",
+    }
+    attributes = [{"key": key, "value": {"stringValue": value}} for key, value in event.items()]
+    log = {"observedTimeUnixNano": "1793696410000000000", "body": {"stringValue": "claude_code.api_request"}}
+    line = {"resourceLogs": [{"scopeLogs": [{"logRecords": [log | {"attributes": attributes}]}]}]}
+    lab.ingest(lab.write("transcript.jsonl", [message("a", 10, 9)]))
+    result = lab.ingest(lab.write("events.jsonl", [line]))
+    assert [(each.kept, each.left_out, each.count) for each in result.overlaps] == [("claude-code", "otlp", 1)]
+    assert lab.rows("SELECT format, input_tokens FROM attempts") == [("claude-code", 1000)]

@@ -87,6 +87,8 @@ flat AS (
         nullif(r.trace_id, '') AS trace_id,
         nullif(r.session_id, '') AS session_id,
         r.call_type,
+        -- With json_logs the program's own messages stand between the payloads, in another shape.
+        r.level IS NOT NULL AND r.call_type IS NULL AND r.startTime IS NULL AS is_message,
         coalesce(r.cache_hit, false) AS hit,
         r.cache_hit,
         r.stream,
@@ -126,103 +128,43 @@ flat AS (
     LEFT JOIN failures ON r.litellm_call_id = failures.litellm_call_id AND r.status IS DISTINCT FROM 'failure'
 ),
 
-counted AS (
+detailed AS (
     SELECT
         *,
         lower(coalesce(service_tier, usage.service_tier)) AS tier,
         greatest(coalesce(prompt_tokens, 0), coalesce(usage.prompt_tokens, 0)) AS prompt,
         greatest(coalesce(completion_tokens, 0), coalesce(usage.completion_tokens, 0)) AS completion,
         prompt > 0 OR completion > 0 OR (NOT failed AND usage.prompt_tokens IS NOT NULL) AS known,
-        usage.prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens AS write_5m,
-        usage.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens AS write_1h,
-        coalesce(
-            usage.prompt_tokens_details.cache_creation_tokens,
-            usage.prompt_tokens_details.cache_write_tokens,
-            usage.cache_creation_input_tokens
-        ) AS writes,
-        greatest(coalesce(usage.prompt_tokens_details.cached_tokens, usage.cache_read_input_tokens, 0), 0) AS reads,
-        greatest(coalesce(writes, 0) - coalesce(write_5m, 0) - coalesce(write_1h, 0), 0) AS write_unknown,
-        greatest(coalesce(writes, 0), coalesce(write_5m, 0) + coalesce(write_1h, 0)) AS written,
-        -- More cache than prompt proves that this prompt leaves the cache out.
-        prompt - CASE WHEN reads + written > prompt THEN 0 ELSE reads + written END AS fresh,
-        -- least() passes over NULL, and an unknown count stays unknown.
-        CASE
-            WHEN usage.prompt_tokens_details.audio_tokens >= 0
-                THEN least(usage.prompt_tokens_details.audio_tokens, fresh)
-        END AS audio_in,
-        CASE
-            WHEN usage.prompt_tokens_details.image_tokens >= 0
-                THEN least(usage.prompt_tokens_details.image_tokens, fresh - coalesce(audio_in, 0))
-        END AS image_in,
-        coalesce(usage.completion_tokens_details.reasoning_tokens, 0) AS reasoning,
-        -- More reasoning than output proves that this output leaves the reasoning out.
-        completion - CASE WHEN reasoning > completion THEN 0 ELSE reasoning END AS visible,
-        CASE
-            WHEN usage.completion_tokens_details.audio_tokens >= 0
-                THEN least(usage.completion_tokens_details.audio_tokens, visible)
-        END AS audio_out,
-        CASE
-            WHEN usage.completion_tokens_details.image_tokens >= 0
-                THEN least(usage.completion_tokens_details.image_tokens, visible - coalesce(audio_out, 0))
-        END AS image_out,
-        provider IN ('openai', 'azure', 'azure_ai', 'text-completion-openai')
-        AND NOT contains(model, 'claude') AS openai_like,
+        usage.prompt_tokens_details AS input_details,
+        usage.completion_tokens_details AS output_details,
+        usage.cache_read_input_tokens AS top_reads,
+        usage.cache_creation_input_tokens AS top_writes,
         coalesce(error_code = '499', false) AS disconnected,
         coalesce(retries, 0) + coalesce(fallbacks, 0) AS told,
         retries IS NULL AND fallbacks IS NULL AS untold
     FROM flat
 ),
 
+counted AS (
+    FROM litellm_tokens('detailed')
+),
+
 labelled AS (
     SELECT
         *,
-        -- 'feature:chat' is feature=chat, a bare tag is a key without a value; User-Agent tags are the gateway's own.
-        list_transform(
-            list_filter(request_tags, lambda t: trim(t) <> '' AND NOT starts_with(lower(t), 'user-agent:')),
-            lambda t: struct_pack(
-                k := left(trim(CASE WHEN instr(t, ':') > 1 THEN left(t, instr(t, ':') - 1) ELSE t END), 256),
-                v := left(trim(CASE WHEN instr(t, ':') > 1 THEN substr(t, instr(t, ':') + 1) ELSE '' END), 256)
-            )
-        ) AS tag_entries,
+        litellm_tags(request_tags) AS tag_entries,
         -- Ids of users and sessions have columns of their own, where they are hashed.
-        CASE
-            WHEN json_type(meta.requester_metadata) = 'OBJECT' THEN list_transform(
-                list_filter(
-                    map_entries(TRY(from_json(meta.requester_metadata, '"MAP(VARCHAR, JSON)"'))),
-                    lambda e: left(CAST(e.value AS VARCHAR), 1) NOT IN ('{', '[') AND e.value ->> '$' IS NOT NULL
-                    AND e.key NOT IN (
-                        '', 'headers', 'tags', 'used_client_oauth_token',
-                        'user_id', 'session_id', 'trace_id', 'generation_id', 'litellm_session_id',
-                        'litellm_trace_id', 'litellm_call_id'
-                    )
-                    AND NOT starts_with(e.key, 'user_api_key')
-                ),
-                lambda e: struct_pack(k := left(e.key, 256), v := left(e.value ->> '$', 256))
+        list_filter(
+            litellm_members(meta.requester_metadata),
+            lambda e: e.k NOT IN (
+                'headers', 'tags', 'used_client_oauth_token', 'user_id', 'session_id', 'trace_id', 'generation_id',
+                'litellm_session_id', 'litellm_trace_id', 'litellm_call_id'
             )
-        END AS request_entries,
-        CASE
-            WHEN json_type(meta.spend_logs_metadata) = 'OBJECT' THEN list_transform(
-                list_filter(
-                    map_entries(TRY(from_json(meta.spend_logs_metadata, '"MAP(VARCHAR, JSON)"'))),
-                    lambda e: e.key <> '' AND left(CAST(e.value AS VARCHAR), 1) NOT IN ('{', '[')
-                    AND e.value ->> '$' IS NOT NULL
-                ),
-                lambda e: struct_pack(k := left(e.key, 256), v := left(e.value ->> '$', 256))
-            )
-        END AS spend_entries,
-        CASE
-            WHEN meta.routing_decision IS NOT NULL THEN list_filter(
-                [
-                    struct_pack(k := 'routing.tier', v := meta.routing_decision.tier),
-                    struct_pack(k := 'routing.cause', v := left(meta.routing_decision.cause, 256)),
-                    struct_pack(k := 'routing.router', v := left(meta.routing_decision.router_model_name, 256)),
-                    struct_pack(k := 'routing.model', v := left(meta.routing_decision.routed_model, 256))
-                ],
-                lambda e: e.v <> ''
-            )
-        END AS routing_entries,
-        list_concat(tag_entries, request_entries, spend_entries, routing_entries)[:64] AS entries,
-        list_transform(entries, lambda e: e.k) AS keys
+            AND NOT starts_with(e.k, 'user_api_key')
+        ) AS request_entries,
+        litellm_members(meta.spend_logs_metadata) AS spend_entries,
+        litellm_routing(meta.routing_decision) AS routing_entries,
+        list_concat(tag_entries, request_entries, spend_entries, routing_entries)[:64] AS entries
     FROM counted
 )
 
@@ -230,7 +172,9 @@ SELECT
     record_number,
     -- Files, batches and tools are logged beside the calls of models; a batch's own cost keeps its record a call.
     known OR coalesce(response_cost, 0) > 0
-    OR NOT regexp_matches(coalesce(call_type, ''), 'file|batch|assistant|thread|fine_tun|mcp') AS is_call,
+    OR NOT (
+        is_message OR regexp_matches(coalesce(call_type, ''), 'file|batch|assistant|thread|fine_tun|mcp')
+    ) AS is_call,
     CASE
         WHEN startTime NOT BETWEEN 0 AND 10000000000 THEN 'startTime is not in epoch seconds'
         WHEN prompt_tokens < 0 OR completion_tokens < 0 THEN 'a token count is negative'
@@ -259,31 +203,9 @@ SELECT
     CASE WHEN stream AND completionStartTime > startTime THEN round(completionStartTime - startTime, 6) END
         AS time_to_first_token_seconds,
     'litellm' AS gateway,
-    CASE
-        WHEN call_type IN ('acompletion', 'completion') THEN 'chat'
-        WHEN call_type IN ('aembedding', 'embedding') THEN 'embeddings'
-        WHEN call_type = 'anthropic_messages' THEN 'messages'
-        WHEN regexp_matches(call_type, '^a?generate_content') THEN 'generate_content'
-        -- The leading a is that of the asynchronous call.
-        WHEN starts_with(call_type, 'a') AND NOT regexp_matches(call_type, '^(add_|audio|anthropic|allm_)')
-            THEN substr(call_type, 2)
-        ELSE call_type
-    END AS operation_name,
+    litellm_operation(call_type) AS operation_name,
     coalesce(nullif(meta.user_api_key_request_route, ''), call_type) AS endpoint,
-    CASE provider
-        WHEN 'bedrock' THEN 'aws.bedrock'
-        WHEN 'bedrock_converse' THEN 'aws.bedrock'
-        WHEN 'vertex_ai' THEN 'gcp.vertex_ai'
-        WHEN 'vertex_ai_beta' THEN 'gcp.vertex_ai'
-        WHEN 'gemini' THEN 'gcp.gemini'
-        WHEN 'azure' THEN 'azure.ai.openai'
-        WHEN 'azure_ai' THEN 'azure.ai.inference'
-        WHEN 'xai' THEN 'x_ai'
-        WHEN 'mistral' THEN 'mistral_ai'
-        WHEN 'watsonx' THEN 'ibm.watsonx.ai'
-        WHEN '' THEN NULL
-        ELSE provider
-    END AS provider_name,
+    litellm_provider(provider) AS provider_name,
     coalesce(model_id, api_base) AS deployment,
     vertex_location AS region,
     CASE
@@ -311,32 +233,25 @@ SELECT
     coalesce(end_user, nullif(meta.user_api_key_end_user_id, ''), nullif(meta.user_api_key_user_id, '')) AS user_id,
     nullif(meta.user_api_key_hash, '') AS api_key_id,
     nullif(meta.user_api_key_alias, '') AS api_key_name,
-    CASE
-        WHEN coalesce(len(entries), 0) = 0 THEN NULL
-        WHEN len(list_distinct(keys)) = len(keys) THEN map_from_entries(entries)
-        ELSE map_from_entries(list_filter(entries, lambda e, i: list_position(keys, e.k) = i))
-    END AS tags,
-    CASE WHEN known THEN fresh - coalesce(audio_in, 0) - coalesce(image_in, 0) END AS input_uncached_tokens,
-    CASE WHEN known THEN reads END AS cache_read_tokens,
-    CASE
-        WHEN NOT known THEN NULL
-        WHEN openai_like THEN write_5m
-        WHEN writes IS NOT NULL OR write_5m IS NOT NULL THEN coalesce(write_5m, 0) + write_unknown
-    END AS cache_write_5m_tokens,
-    CASE WHEN known AND openai_like AND writes IS NOT NULL THEN write_unknown END AS cache_write_30m_tokens,
-    CASE WHEN known THEN write_1h END AS cache_write_1h_tokens,
-    CASE WHEN known THEN audio_in END AS input_audio_tokens,
-    CASE WHEN known THEN image_in END AS input_image_tokens,
-    CASE WHEN known THEN visible - coalesce(audio_out, 0) - coalesce(image_out, 0) END AS output_text_tokens,
-    CASE WHEN known THEN reasoning END AS reasoning_tokens,
-    CASE WHEN known THEN audio_out END AS output_audio_tokens,
-    CASE WHEN known THEN image_out END AS output_image_tokens,
+    litellm_unique(entries) AS tags,
+    input_uncached_tokens,
+    cache_read_tokens,
+    cache_write_5m_tokens,
+    cache_write_30m_tokens,
+    cache_write_1h_tokens,
+    input_audio_tokens,
+    input_image_tokens,
+    output_text_tokens,
+    reasoning_tokens,
+    output_audio_tokens,
+    output_image_tokens,
+    contradiction,
     CASE WHEN NOT known THEN 'missing' WHEN failed OR disconnected THEN 'estimated' ELSE 'reported' END AS usage_source,
     CASE WHEN disconnected THEN 'cancelled' WHEN failed THEN 'error' ELSE 'ok' END AS status,
     CASE WHEN failed OR disconnected THEN error_class END AS error_type,
     CASE
         WHEN NOT failed AND error_code IS NULL THEN 200
-        WHEN TRY_CAST(error_code AS INTEGER) IS NOT NULL THEN CAST(error_code AS INTEGER)
+        WHEN TRY_CAST(error_code AS INTEGER) BETWEEN 100 AND 599 THEN TRY_CAST(error_code AS INTEGER)
         -- A provider's own code such as 'server_error' leaves only the class; normalized_error differs by writer.
         WHEN error_code IS NOT NULL AND error_class = 'InternalServerError' THEN 500
     END AS http_status,

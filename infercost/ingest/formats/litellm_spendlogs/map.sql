@@ -147,73 +147,22 @@ detailed AS (
 counted AS (
     SELECT
         *,
-        input_details.cache_creation_token_details.ephemeral_5m_input_tokens AS write_5m,
-        input_details.cache_creation_token_details.ephemeral_1h_input_tokens AS write_1h,
-        coalesce(input_details.cache_creation_tokens, input_details.cache_write_tokens, top_writes) AS writes,
-        greatest(coalesce(input_details.cached_tokens, top_reads, 0), 0) AS reads,
-        greatest(coalesce(writes, 0) - coalesce(write_5m, 0) - coalesce(write_1h, 0), 0) AS write_unknown,
-        greatest(coalesce(writes, 0), coalesce(write_5m, 0) + coalesce(write_1h, 0)) AS written,
-        -- More cache than prompt proves that this prompt leaves the cache out.
-        prompt - CASE WHEN reads + written > prompt THEN 0 ELSE reads + written END AS fresh,
-        -- least() passes over NULL, and an unknown count stays unknown.
-        CASE WHEN input_details.audio_tokens >= 0 THEN least(input_details.audio_tokens, fresh) END AS audio_in,
-        CASE
-            WHEN input_details.image_tokens >= 0
-                THEN least(input_details.image_tokens, fresh - coalesce(audio_in, 0))
-        END AS image_in,
-        coalesce(output_details.reasoning_tokens, 0) AS reasoning,
-        -- More reasoning than output proves that this output leaves the reasoning out.
-        completion - CASE WHEN reasoning > completion THEN 0 ELSE reasoning END AS visible,
-        CASE WHEN output_details.audio_tokens >= 0 THEN least(output_details.audio_tokens, visible) END AS audio_out,
-        CASE
-            WHEN output_details.image_tokens >= 0
-                THEN least(output_details.image_tokens, visible - coalesce(audio_out, 0))
-        END AS image_out,
-        provider IN ('openai', 'azure', 'azure_ai', 'text-completion-openai')
-        AND NOT contains(model, 'claude') AS openai_like,
         -- The row has no flag for a stream, but only a stream's first token comes before its end.
         coalesce(NOT failed AND first_token_at < ended_at, false) AS streamed,
         coalesce(nullif(meta.original_model_group, ''), model_group) AS asked_group,
         lower(coalesce(meta.cost_breakdown.service_tier, meta.usage_object.service_tier)) AS tier,
         meta.attempted_retries AS retries,
         meta.attempted_fallbacks AS fallbacks
-    FROM detailed
+    FROM litellm_tokens('detailed')
 ),
 
 labelled AS (
     SELECT
         *,
-        -- 'feature:chat' is feature=chat, a bare tag is a key without a value; User-Agent tags are the gateway's own.
-        list_transform(
-            list_filter(tag_list, lambda t: trim(t) <> '' AND NOT starts_with(lower(t), 'user-agent:')),
-            lambda t: struct_pack(
-                k := left(trim(CASE WHEN instr(t, ':') > 1 THEN left(t, instr(t, ':') - 1) ELSE t END), 256),
-                v := left(trim(CASE WHEN instr(t, ':') > 1 THEN substr(t, instr(t, ':') + 1) ELSE '' END), 256)
-            )
-        ) AS tag_entries,
-        CASE
-            WHEN json_type(meta.spend_logs_metadata) = 'OBJECT' THEN list_transform(
-                list_filter(
-                    map_entries(TRY(from_json(meta.spend_logs_metadata, '"MAP(VARCHAR, JSON)"'))),
-                    lambda e: e.key <> '' AND left(CAST(e.value AS VARCHAR), 1) NOT IN ('{', '[')
-                    AND e.value ->> '$' IS NOT NULL
-                ),
-                lambda e: struct_pack(k := left(e.key, 256), v := left(e.value ->> '$', 256))
-            )
-        END AS spend_entries,
-        CASE
-            WHEN meta.routing_decision IS NOT NULL THEN list_filter(
-                [
-                    struct_pack(k := 'routing.tier', v := meta.routing_decision.tier),
-                    struct_pack(k := 'routing.cause', v := left(meta.routing_decision.cause, 256)),
-                    struct_pack(k := 'routing.router', v := left(meta.routing_decision.router_model_name, 256)),
-                    struct_pack(k := 'routing.model', v := left(meta.routing_decision.routed_model, 256))
-                ],
-                lambda e: e.v <> ''
-            )
-        END AS routing_entries,
-        list_concat(tag_entries, spend_entries, routing_entries)[:64] AS entries,
-        list_transform(entries, lambda e: e.k) AS keys
+        litellm_tags(tag_list) AS tag_entries,
+        litellm_members(meta.spend_logs_metadata) AS spend_entries,
+        litellm_routing(meta.routing_decision) AS routing_entries,
+        list_concat(tag_entries, spend_entries, routing_entries)[:64] AS entries
     FROM counted
 )
 
@@ -247,30 +196,9 @@ SELECT
             THEN round((epoch_us(first_token_at) - epoch_us(started_at)) / 1e6, 6)
     END AS time_to_first_token_seconds,
     'litellm' AS gateway,
-    CASE
-        WHEN call_type IN ('acompletion', 'completion') THEN 'chat'
-        WHEN call_type IN ('aembedding', 'embedding') THEN 'embeddings'
-        WHEN call_type = 'anthropic_messages' THEN 'messages'
-        WHEN regexp_matches(call_type, '^a?generate_content') THEN 'generate_content'
-        -- The leading a is that of the asynchronous call.
-        WHEN starts_with(call_type, 'a') AND NOT regexp_matches(call_type, '^(add_|audio|anthropic|allm_)')
-            THEN substr(call_type, 2)
-        ELSE nullif(call_type, '')
-    END AS operation_name,
+    litellm_operation(call_type) AS operation_name,
     nullif(call_type, '') AS endpoint,
-    CASE provider
-        WHEN 'bedrock' THEN 'aws.bedrock'
-        WHEN 'bedrock_converse' THEN 'aws.bedrock'
-        WHEN 'vertex_ai' THEN 'gcp.vertex_ai'
-        WHEN 'vertex_ai_beta' THEN 'gcp.vertex_ai'
-        WHEN 'gemini' THEN 'gcp.gemini'
-        WHEN 'azure' THEN 'azure.ai.openai'
-        WHEN 'azure_ai' THEN 'azure.ai.inference'
-        WHEN 'xai' THEN 'x_ai'
-        WHEN 'mistral' THEN 'mistral_ai'
-        WHEN 'watsonx' THEN 'ibm.watsonx.ai'
-        ELSE provider
-    END AS provider_name,
+    litellm_provider(provider) AS provider_name,
     deployment,
     nullif(meta.cost_breakdown.vertex_location, '') AS region,
     CASE
@@ -289,32 +217,25 @@ SELECT
     coalesce(end_user, key_user, nullif(meta.user_api_key_user_id, '')) AS user_id,
     api_key AS api_key_id,
     nullif(meta.user_api_key_alias, '') AS api_key_name,
-    CASE
-        WHEN coalesce(len(entries), 0) = 0 THEN NULL
-        WHEN len(list_distinct(keys)) = len(keys) THEN map_from_entries(entries)
-        ELSE map_from_entries(list_filter(entries, lambda e, i: list_position(keys, e.k) = i))
-    END AS tags,
-    CASE WHEN known THEN fresh - coalesce(audio_in, 0) - coalesce(image_in, 0) END AS input_uncached_tokens,
-    CASE WHEN known THEN reads END AS cache_read_tokens,
-    CASE
-        WHEN NOT known THEN NULL
-        WHEN openai_like THEN write_5m
-        WHEN writes IS NOT NULL OR write_5m IS NOT NULL THEN coalesce(write_5m, 0) + write_unknown
-    END AS cache_write_5m_tokens,
-    CASE WHEN known AND openai_like AND writes IS NOT NULL THEN write_unknown END AS cache_write_30m_tokens,
-    CASE WHEN known THEN write_1h END AS cache_write_1h_tokens,
-    CASE WHEN known THEN audio_in END AS input_audio_tokens,
-    CASE WHEN known THEN image_in END AS input_image_tokens,
-    CASE WHEN known THEN visible - coalesce(audio_out, 0) - coalesce(image_out, 0) END AS output_text_tokens,
-    CASE WHEN known THEN reasoning END AS reasoning_tokens,
-    CASE WHEN known THEN audio_out END AS output_audio_tokens,
-    CASE WHEN known THEN image_out END AS output_image_tokens,
+    litellm_unique(entries) AS tags,
+    input_uncached_tokens,
+    cache_read_tokens,
+    cache_write_5m_tokens,
+    cache_write_30m_tokens,
+    cache_write_1h_tokens,
+    input_audio_tokens,
+    input_image_tokens,
+    output_text_tokens,
+    reasoning_tokens,
+    output_audio_tokens,
+    output_image_tokens,
+    contradiction,
     CASE WHEN NOT known THEN 'missing' WHEN failed OR disconnected THEN 'estimated' ELSE 'reported' END AS usage_source,
     CASE WHEN disconnected THEN 'cancelled' WHEN failed THEN 'error' ELSE 'ok' END AS status,
     CASE WHEN failed OR disconnected THEN error_class END AS error_type,
     CASE
         WHEN NOT failed AND error_code IS NULL THEN 200
-        WHEN TRY_CAST(error_code AS INTEGER) IS NOT NULL THEN CAST(error_code AS INTEGER)
+        WHEN TRY_CAST(error_code AS INTEGER) BETWEEN 100 AND 599 THEN TRY_CAST(error_code AS INTEGER)
         -- A provider's own code such as 'server_error' leaves only the class; normalized_error differs by writer.
         WHEN error_code IS NOT NULL AND error_class = 'InternalServerError' THEN 500
     END AS http_status,
