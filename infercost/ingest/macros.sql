@@ -69,7 +69,11 @@ CREATE OR REPLACE TEMP MACRO json_pairs(object) AS
 
 -- Outcome by the HTTP status: 499 is what proxies log for a client that went away.
 CREATE OR REPLACE TEMP MACRO status_of(http_status) AS
-    CASE WHEN http_status = 499 THEN 'cancelled' WHEN http_status >= 400 THEN 'error' WHEN http_status >= 100 THEN 'ok' END;
+    CASE
+        WHEN http_status = 499 THEN 'cancelled'
+        WHEN http_status >= 400 THEN 'error'
+        WHEN http_status >= 100 THEN 'ok'
+    END;
 
 -- A service tier as the price book names its lanes; the ordinary one is NULL.
 CREATE OR REPLACE TEMP MACRO tier_of(written) AS
@@ -77,3 +81,37 @@ CREATE OR REPLACE TEMP MACRO tier_of(written) AS
         WHEN lower(written) IN ('', 'default', 'standard', 'auto', 'on_demand', 'ondemand', 'not_available') THEN NULL
         ELSE lower(written)
     END;
+
+-- The key of a bill line that nothing tells apart from others of its place: numbered, so that none of them is lost.
+CREATE OR REPLACE TEMP MACRO numbered(key, number) AS key || CASE WHEN number > 1 THEN '#' || number ELSE '' END;
+
+-- Of the quantities of a bill's record, {'quantity', …} structs, those that are lines: a record of zeros is one NULL,
+-- and a record without a start is one line, which is rejected once.
+CREATE OR REPLACE TEMP MACRO used_quantities(quantities) AS
+    list_filter(quantities, lambda each: each.quantity <> 0);
+
+CREATE OR REPLACE TEMP MACRO quantity_lines(quantities, start) AS
+    CASE
+        WHEN used_quantities(quantities) = [] THEN [NULL]
+        WHEN start IS NULL THEN used_quantities(quantities)[:1]
+        ELSE used_quantities(quantities)
+    END;
+
+CREATE OR REPLACE TEMP MACRO has_quantity(quantities) AS
+    len(list_filter(quantities, lambda each: each.quantity IS NOT NULL)) > 0;
+
+-- The buckets of the answers of a bill's API: a page holds them in `data`, anything else is a bucket of its own.
+CREATE OR REPLACE TEMP MACRO bill_buckets(source) AS TABLE
+    SELECT
+        record_number,
+        source_file,
+        unnest(CASE WHEN json_type(data) = 'ARRAY' THEN data -> '$[*]' ELSE [to_json(record)] END) AS bucket,
+        unnest(
+            CASE WHEN json_type(data) = 'ARRAY' THEN range(1, json_array_length(data)::BIGINT + 1) ELSE [0::BIGINT] END
+        ) AS bucket_number
+    FROM query_table(source) AS record;
+
+-- Whether some result is told apart by a dimension: it is null unless the answer is grouped by it, and also where the
+-- group has none.
+CREATE OR REPLACE TEMP MACRO has_dimension(results, dimension) AS
+    len(list_filter(results, lambda each: each ->> dimension IS NOT NULL)) > 0;

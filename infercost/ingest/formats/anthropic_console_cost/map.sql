@@ -24,11 +24,7 @@ SELECT
         WHEN written_cost IS NULL THEN 'cost_usd is missing'
         WHEN money IS NULL THEN 'cost_usd is no amount of money: ' || left(written_cost, 60)
     END AS reject_reason,
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC)) AS dedupe_key,
     'anthropic' AS provider_name,
     'cost' AS measure,
     date_trunc('day', day) AS period_start,

@@ -29,17 +29,15 @@ WITH counted AS (
                 'charge': 'web_search_count', 'kind': NULL, 'unit': 'searches',
                 'quantity': try_cast(replace(web_search_count, ',', '') AS DECIMAL(28, 9))
             }
-        ] AS quantities,
-        list_filter(quantities, lambda each: each.quantity <> 0) AS used,
-        len(list_filter(quantities, lambda each: each.quantity IS NOT NULL)) > 0 AS is_counted
+        ] AS quantities
     FROM records
 ),
 
 lines AS (
     SELECT
         *,
-        -- A row without a day is rejected once.
-        unnest(CASE WHEN used = [] THEN [NULL] WHEN day IS NULL THEN used[:1] ELSE used END) AS line
+        has_quantity(quantities) AS is_counted,
+        unnest(quantity_lines(quantities, day)) AS line
     FROM counted
 ),
 
@@ -65,11 +63,7 @@ SELECT
         )
         WHEN NOT is_counted THEN 'no number of tokens or searches'
     END AS reject_reason,
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY source_file, key ORDER BY line.quantity DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY source_file, key ORDER BY line.quantity DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY source_file, key ORDER BY line.quantity DESC)) AS dedupe_key,
     'anthropic' AS provider_name,
     'usage' AS measure,
     date_trunc('day', day) AS period_start,

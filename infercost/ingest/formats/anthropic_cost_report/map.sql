@@ -1,42 +1,5 @@
 -- Anthropic's costs by day: a result of a bucket is one line.
-WITH buckets AS (
-    -- A page holds buckets, a bucket results.
-    SELECT
-        record_number,
-        unnest(CASE WHEN json_type(data) = 'ARRAY' THEN data -> '$[*]' ELSE [to_json(records)] END) AS bucket,
-        unnest(
-            CASE WHEN json_type(data) = 'ARRAY' THEN range(1, json_array_length(data)::BIGINT + 1) ELSE [0::BIGINT] END
-        ) AS bucket_number
-    FROM records
-),
-
-answered AS (
-    SELECT
-        *,
-        CASE WHEN json_type(bucket, '$.results') = 'ARRAY' THEN bucket -> '$.results[*]' ELSE [] END AS listed_results,
-        bucket ->> '$.starting_at' AS written_start,
-        utc(written_start) AS started,
-        utc(bucket ->> '$.ending_at') AS ended,
-        -- A dimension is null unless the answer is grouped by it; what a description says is in further members.
-        array_to_string(
-            list_filter(
-                ['workspace_id', 'description', 'inference_geo'],
-                lambda name: len(list_filter(listed_results, lambda each: each ->> name IS NOT NULL)) > 0
-            ),
-            ', '
-        ) AS dimensions
-    FROM buckets
-),
-
-told_results AS (
-    SELECT
-        *,
-        coalesce(nullif(dimensions, ''), 'none') AS grouped_by,
-        unnest(CASE WHEN listed_results = [] THEN [NULL] ELSE listed_results END) AS told
-    FROM answered
-),
-
-amounts AS (
+WITH amounts AS (
     SELECT
         *,
         told ->> '$.amount' AS written_amount,
@@ -45,7 +8,8 @@ amounts AS (
         upper(coalesce(told ->> '$.currency', 'USD')) AS billed_in,
         lower(told ->> '$.token_type') AS token_type,
         coalesce(told ->> '$.description', told ->> '$.token_type', told ->> '$.cost_type') AS charged_for
-    FROM told_results
+    -- What a description says in further members is no grouping.
+    FROM anthropic_results('records', ['workspace_id', 'description', 'inference_geo'])
 ),
 
 keyed AS (
@@ -73,12 +37,7 @@ SELECT
         WHEN written_amount IS NULL THEN 'amount is missing'
         WHEN money IS NULL THEN 'amount is no number of cents: ' || left(written_amount, 60)
     END AS reject_reason,
-    -- Lines that no known dimension tells apart are numbered, so that none is lost.
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY record_number, bucket_number, key ORDER BY money DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY record_number, bucket_number, key ORDER BY money DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY record_number, bucket_number, key ORDER BY money DESC)) AS dedupe_key,
     'anthropic' AS provider_name,
     'cost' AS measure,
     started AS period_start,

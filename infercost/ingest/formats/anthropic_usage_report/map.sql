@@ -1,43 +1,5 @@
 -- Anthropic's usage by bucket: a result of a bucket is one line for each kind of quantity.
-WITH buckets AS (
-    -- A page holds buckets, a bucket results.
-    SELECT
-        record_number,
-        unnest(CASE WHEN json_type(data) = 'ARRAY' THEN data -> '$[*]' ELSE [to_json(records)] END) AS bucket,
-        unnest(
-            CASE WHEN json_type(data) = 'ARRAY' THEN range(1, json_array_length(data)::BIGINT + 1) ELSE [0::BIGINT] END
-        ) AS bucket_number
-    FROM records
-),
-
-answered AS (
-    SELECT
-        *,
-        CASE WHEN json_type(bucket, '$.results') = 'ARRAY' THEN bucket -> '$.results[*]' ELSE [] END AS listed_results,
-        bucket ->> '$.starting_at' AS written_start,
-        utc(written_start) AS started,
-        utc(bucket ->> '$.ending_at') AS ended,
-        -- A dimension is null unless the answer is grouped by it, and also where the group has none.
-        array_to_string(
-            list_filter(
-                ['api_key_id', 'workspace_id', 'account_id', 'service_account_id', 'model', 'service_tier',
-                    'context_window', 'inference_geo', 'speed'],
-                lambda name: len(list_filter(listed_results, lambda each: each ->> name IS NOT NULL)) > 0
-            ),
-            ', '
-        ) AS dimensions
-    FROM buckets
-),
-
-told_results AS (
-    SELECT
-        *,
-        coalesce(nullif(dimensions, ''), 'none') AS grouped_by,
-        unnest(CASE WHEN listed_results = [] THEN [NULL] ELSE listed_results END) AS told
-    FROM answered
-),
-
-counted AS (
+WITH counted AS (
     SELECT
         *,
         [
@@ -66,16 +28,18 @@ counted AS (
                 'quantity': try_cast(told ->> '$.server_tool_use.web_search_requests' AS DECIMAL(28, 9))
             }
         ] AS quantities
-    FROM told_results
+    FROM anthropic_results(
+        'records',
+        ['api_key_id', 'workspace_id', 'account_id', 'service_account_id', 'model', 'service_tier',
+            'context_window', 'inference_geo', 'speed']
+    )
 ),
 
 lines AS (
     SELECT
         *,
-        list_filter(quantities, lambda each: each.quantity <> 0) AS used,
-        len(list_filter(quantities, lambda each: each.quantity IS NOT NULL)) > 0 AS is_counted,
-        -- A result without a time is rejected once.
-        unnest(CASE WHEN used = [] THEN [NULL] WHEN started IS NULL THEN used[:1] ELSE used END) AS line
+        has_quantity(quantities) AS is_counted,
+        unnest(quantity_lines(quantities, started)) AS line
     FROM counted
 ),
 
@@ -103,14 +67,9 @@ SELECT
             'starting_at is no time: ' || left(written_start, 60), 'starting_at is missing'
         )
     END AS reject_reason,
-    -- Lines that no known dimension tells apart are numbered, so that none is lost.
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY record_number, bucket_number, key ORDER BY line.quantity DESC) > 1
-            THEN '#' || row_number() OVER (
-                PARTITION BY record_number, bucket_number, key ORDER BY line.quantity DESC
-            )
-        ELSE ''
-    END AS dedupe_key,
+    numbered(
+        key, row_number() OVER (PARTITION BY record_number, bucket_number, key ORDER BY line.quantity DESC)
+    ) AS dedupe_key,
     'anthropic' AS provider_name,
     'usage' AS measure,
     started AS period_start,

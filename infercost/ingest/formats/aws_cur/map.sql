@@ -125,11 +125,7 @@ SELECT
         WHEN written_cost IS NULL THEN 'line_item_unblended_cost is missing'
         WHEN money IS NULL THEN 'line_item_unblended_cost is no amount of money: ' || left(written_cost, 60)
     END AS reject_reason,
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC, amount DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC, amount DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC, amount DESC)) AS dedupe_key,
     'aws.bedrock' AS provider_name,
     'cost' AS measure,
     started AS period_start,

@@ -2,15 +2,10 @@
 WITH told AS (
     SELECT
         *,
-        coalesce(start_time_iso, utc_date) AS written_start,
-        coalesce(
-            utc(start_time_iso), utc(utc_date), try_strptime(trim(utc_date), '%Y%m%d') AT TIME ZONE 'UTC'
-        ) AS started,
-        coalesce(utc(end_time_iso), CASE WHEN start_time_iso IS NULL THEN started + INTERVAL 1 DAY END) AS ended,
         nullif(trim(cost), '') AS written_cost,
         try_cast(replace(written_cost, ',', '') AS DECIMAL(18, 12)) AS written_money,
         upper(trim(currency)) AS billed_in
-    FROM records
+    FROM deepseek_rows('records')
 ),
 
 keyed AS (
@@ -34,11 +29,7 @@ SELECT
         WHEN written_cost IS NULL THEN 'cost is missing'
         WHEN written_money IS NULL THEN 'cost is no amount of money: ' || left(written_cost, 60)
     END AS reject_reason,
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY source_file, key ORDER BY abs(written_money) DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY source_file, key ORDER BY abs(written_money) DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY source_file, key ORDER BY abs(written_money) DESC)) AS dedupe_key,
     'deepseek' AS provider_name,
     'cost' AS measure,
     started AS period_start,

@@ -2,16 +2,11 @@
 WITH told AS (
     SELECT
         *,
-        coalesce(start_time_iso, utc_date) AS written_start,
-        coalesce(
-            utc(start_time_iso), utc(utc_date), try_strptime(trim(utc_date), '%Y%m%d') AT TIME ZONE 'UTC'
-        ) AS started,
-        coalesce(utc(end_time_iso), CASE WHEN start_time_iso IS NULL THEN started + INTERVAL 1 DAY END) AS ended,
         nullif(trim(amount), '') AS written_amount,
         try_cast(replace(written_amount, ',', '') AS DECIMAL(28, 9)) AS counted,
         lower(trim(type)) AS kind,
         try_cast(price AS DECIMAL(28, 18)) AS unit_price
-    FROM records
+    FROM deepseek_rows('records')
 ),
 
 keyed AS (
@@ -35,11 +30,7 @@ SELECT
         WHEN written_amount IS NULL THEN 'amount is missing'
         WHEN counted IS NULL THEN 'amount is no number: ' || left(written_amount, 60)
     END AS reject_reason,
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY source_file, key ORDER BY counted DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY source_file, key ORDER BY counted DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY source_file, key ORDER BY counted DESC)) AS dedupe_key,
     'deepseek' AS provider_name,
     'usage' AS measure,
     started AS period_start,

@@ -147,11 +147,7 @@ SELECT
         WHEN written_cost IS NULL THEN 'BilledCost is missing'
         WHEN money IS NULL THEN 'BilledCost is no amount of money: ' || left(written_cost, 60)
     END AS reject_reason,
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC, amount DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC, amount DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY source_file, key ORDER BY money DESC, amount DESC)) AS dedupe_key,
     CASE
         WHEN regexp_matches(vendor, 'bedrock|amazon|^aws') THEN 'aws.bedrock'
         WHEN regexp_matches(vendor, 'azure|microsoft') THEN 'azure.ai.openai'

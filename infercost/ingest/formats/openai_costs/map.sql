@@ -1,73 +1,5 @@
 -- OpenAI's costs by day: a result of a bucket is one line.
-WITH buckets AS (
-    -- A page holds buckets, a bucket results; a row of a table is its own bucket and result.
-    SELECT
-        record_number,
-        source_file,
-        unnest(CASE WHEN json_type(data) = 'ARRAY' THEN data -> '$[*]' ELSE [to_json(records)] END) AS bucket,
-        unnest(
-            CASE WHEN json_type(data) = 'ARRAY' THEN range(1, json_array_length(data)::BIGINT + 1) ELSE [0::BIGINT] END
-        ) AS bucket_number
-    FROM records
-),
-
-answered AS (
-    SELECT
-        *,
-        CASE
-            WHEN json_type(bucket, '$.results') = 'ARRAY' THEN bucket -> '$.results[*]'
-            WHEN json_type(bucket, '$.result') = 'ARRAY' THEN bucket -> '$.result[*]'
-            ELSE [bucket]
-        END AS listed_results,
-        coalesce(json_type(bucket, '$.results'), '') <> 'ARRAY'
-        AND coalesce(json_type(bucket, '$.result'), '') <> 'ARRAY' AS is_row,
-        bucket ->> '$.start_time' AS written_start,
-        coalesce(from_seconds(written_start), utc(written_start), utc(bucket ->> '$.start_time_iso')) AS started,
-        coalesce(
-            from_seconds(bucket ->> '$.end_time'), utc(bucket ->> '$.end_time'), utc(bucket ->> '$.end_time_iso')
-        ) AS ended,
-        -- Copies of a line are told apart inside an answer, or inside a table, where a row is a bucket of its own.
-        CASE WHEN is_row THEN source_file ELSE concat_ws(':', record_number, bucket_number) END AS place,
-        ['project_id', 'line_item', 'user_id', 'api_key_id', 'api_source'] AS dimensions,
-        -- A dimension is null unless the answer is grouped by it, and also where the group has none.
-        list_transform(
-            dimensions, lambda name: len(list_filter(listed_results, lambda each: each ->> name IS NOT NULL)) > 0
-        ) AS has_dimension
-    FROM buckets
-),
-
-masked AS (
-    -- What one result of an answer, or one row of a table, is grouped by, all of it is.
-    SELECT
-        *,
-        bit_or(
-            list_sum(list_transform(has_dimension, lambda has, number: CASE WHEN has THEN 1 << (number - 1) ELSE 0 END))
-            ::BIGINT
-        ) OVER (PARTITION BY place) AS mask
-    FROM answered
-),
-
-grouped AS (
-    SELECT
-        *,
-        coalesce(
-            nullif(
-                array_to_string(
-                    list_filter(dimensions, lambda name, number: (mask >> (number - 1)) % 2 = 1), ', '
-                ),
-                ''
-            ),
-            'none'
-        ) AS grouped_by
-    FROM masked
-),
-
-told_results AS (
-    SELECT *, unnest(CASE WHEN listed_results = [] THEN [NULL] ELSE listed_results END) AS told
-    FROM grouped
-),
-
-amounts AS (
+WITH amounts AS (
     SELECT
         *,
         coalesce(told ->> '$.object' = 'organization.costs.result', false) OR NOT is_row AS is_result,
@@ -83,7 +15,7 @@ amounts AS (
         nullif(trim(told ->> '$.line_item'), '') AS item,
         try_cast(told ->> '$.quantity' AS DOUBLE) AS told_quantity,
         lower(told ->> '$.quantity_unit') AS told_unit
-    FROM told_results
+    FROM openai_results('records', ['project_id', 'line_item', 'user_id', 'api_key_id', 'api_source'])
 ),
 
 worded AS (
@@ -132,11 +64,7 @@ SELECT
         WHEN written_amount IS NULL THEN 'amount.value is missing'
         WHEN money IS NULL THEN 'amount.value is no amount of money: ' || left(written_amount, 60)
     END AS reject_reason,
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY place, key ORDER BY money DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY place, key ORDER BY money DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY place, key ORDER BY money DESC)) AS dedupe_key,
     'openai' AS provider_name,
     'cost' AS measure,
     started AS period_start,

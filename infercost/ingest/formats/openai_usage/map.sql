@@ -1,84 +1,5 @@
 -- OpenAI's usage by bucket: a result of a bucket is one line for each kind of quantity, and the kinds are disjoint.
-WITH buckets AS (
-    -- A page holds buckets, a bucket results; a row of a table is its own bucket and result.
-    SELECT
-        record_number,
-        source_file,
-        unnest(CASE WHEN json_type(data) = 'ARRAY' THEN data -> '$[*]' ELSE [to_json(records)] END) AS bucket,
-        unnest(
-            CASE WHEN json_type(data) = 'ARRAY' THEN range(1, json_array_length(data)::BIGINT + 1) ELSE [0::BIGINT] END
-        ) AS bucket_number
-    FROM records
-),
-
-listed AS (
-    SELECT
-        *,
-        CASE
-            WHEN json_type(bucket, '$.results') = 'ARRAY' THEN bucket -> '$.results[*]'
-            WHEN json_type(bucket, '$.result') = 'ARRAY' THEN bucket -> '$.result[*]'
-            ELSE [bucket]
-        END AS listed_results,
-        bucket ->> '$.start_time' AS written_start,
-        coalesce(from_seconds(written_start), utc(written_start), utc(bucket ->> '$.start_time_iso')) AS started,
-        coalesce(
-            from_seconds(bucket ->> '$.end_time'), utc(bucket ->> '$.end_time'), utc(bucket ->> '$.end_time_iso')
-        ) AS ended,
-        -- Copies of a line are told apart inside an answer, or inside a table, where a row is a bucket of its own.
-        CASE
-            WHEN
-                coalesce(json_type(bucket, '$.results'), '') <> 'ARRAY'
-                AND coalesce(json_type(bucket, '$.result'), '') <> 'ARRAY'
-                THEN source_file
-            ELSE concat_ws(':', record_number, bucket_number)
-        END AS place
-    FROM buckets
-),
-
-answered AS (
-    SELECT
-        *,
-        ['project_id', 'user_id', 'api_key_id', 'model', 'batch', 'service_tier', 'api_source', 'source', 'size',
-            'context_level', 'vector_store_id'] AS dimensions,
-        -- A dimension is null unless the answer is grouped by it, and also where the group has none.
-        list_transform(
-            dimensions, lambda name: len(list_filter(listed_results, lambda each: each ->> name IS NOT NULL)) > 0
-        ) AS has_dimension
-    FROM listed
-),
-
-masked AS (
-    -- What one result of an answer, or one row of a table, is grouped by, all of it is.
-    SELECT
-        *,
-        bit_or(
-            list_sum(list_transform(has_dimension, lambda has, number: CASE WHEN has THEN 1 << (number - 1) ELSE 0 END))
-            ::BIGINT
-        ) OVER (PARTITION BY place) AS mask
-    FROM answered
-),
-
-grouped AS (
-    SELECT
-        *,
-        coalesce(
-            nullif(
-                array_to_string(
-                    list_filter(dimensions, lambda name, number: (mask >> (number - 1)) % 2 = 1), ', '
-                ),
-                ''
-            ),
-            'none'
-        ) AS grouped_by
-    FROM masked
-),
-
-told_results AS (
-    SELECT *, unnest(CASE WHEN listed_results = [] THEN [NULL] ELSE listed_results END) AS told
-    FROM grouped
-),
-
-numbers AS (
+WITH numbers AS (
     SELECT
         *,
         nullif(regexp_extract(told ->> '$.object', '^organization\.usage\.(.+)\.result$', 1), '') AS api,
@@ -96,7 +17,11 @@ numbers AS (
         try_cast(told ->> '$.output_audio_tokens' AS DECIMAL(28, 9)) AS audio_out,
         try_cast(told ->> '$.output_image_tokens' AS DECIMAL(28, 9)) AS image_out,
         try_cast(told ->> '$.num_model_requests' AS BIGINT) AS calls
-    FROM told_results
+    FROM openai_results(
+        'records',
+        ['project_id', 'user_id', 'api_key_id', 'model', 'batch', 'service_tier', 'api_source', 'source', 'size',
+            'context_level', 'vector_store_id']
+    )
 ),
 
 parts AS (
@@ -181,10 +106,8 @@ counted AS (
 lines AS (
     SELECT
         *,
-        list_filter(quantities, lambda each: each.quantity <> 0) AS used,
-        len(list_filter(quantities, lambda each: each.quantity IS NOT NULL)) > 0 AS is_counted,
-        -- A result without a time is rejected once.
-        unnest(CASE WHEN used = [] THEN [NULL] WHEN started IS NULL THEN used[:1] ELSE used END) AS line
+        has_quantity(quantities) AS is_counted,
+        unnest(quantity_lines(quantities, started)) AS line
     FROM counted
 ),
 
@@ -216,11 +139,7 @@ SELECT
         WHEN NOT is_counted AND coalesce(told ->> '$.object', '') LIKE 'organization.usage.%'
             THEN 'no quantity in a result of ' || api
     END AS reject_reason,
-    key || CASE
-        WHEN row_number() OVER (PARTITION BY place, key ORDER BY line.quantity DESC) > 1
-            THEN '#' || row_number() OVER (PARTITION BY place, key ORDER BY line.quantity DESC)
-        ELSE ''
-    END AS dedupe_key,
+    numbered(key, row_number() OVER (PARTITION BY place, key ORDER BY line.quantity DESC)) AS dedupe_key,
     'openai' AS provider_name,
     'usage' AS measure,
     started AS period_start,
