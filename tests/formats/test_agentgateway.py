@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from run_format import map_file, mapped_rows
+from run_format import claims, map_file, mapped_rows
 
 from infercost.engine import connect
 
@@ -118,3 +118,19 @@ def test_other_lines_are_skipped(lab: "Lab") -> None:
     startup = {"level": "info", "time": "2026-06-02T09:15:00Z", "scope": "agent", "message": "ready"}
     result = lab.ingest(lab.write("access.jsonl", [startup, LINE, {**plain, "span.id": "b9a6ff1a45718302"}]))
     assert (result.total("attempts"), result.total("skipped"), result.total("rejected")) == (1, 2, 0)
+
+
+def test_zeros_of_a_failure_are_unknown(lab: "Lab") -> None:
+    zeros = {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0, "http.status": 429}
+    with connect() as connection:
+        (row,) = mapped_rows(map_file(connection, "agentgateway", lab.write("log.jsonl", [{**LINE, **zeros}])))
+    assert (row["usage_source"], row["status"]) == ("missing", "error")
+    assert "input_uncached_tokens" not in row
+
+
+def test_an_application_s_own_line_with_opentelemetry_s_names_is_not_claimed(lab: "Lab") -> None:
+    own = {"time": LINE["time"], "duration": "1500ms", "http.response.status_code": 200, "gen_ai.request.model": "m"}
+    gateways = {key: value for key, value in LINE.items() if key not in {"scope", "http.status"}}
+    with connect() as connection:
+        assert not claims(connection, "agentgateway", lab.write("own.jsonl", [own]))
+        assert claims(connection, "agentgateway", lab.write("gateway.jsonl", [gateways]))

@@ -111,3 +111,9 @@ def test_a_summary_in_a_cell_of_a_table_is_read(lab: "Lab") -> None:
     result = lab.ingest(path)
     assert [each.format for each in result.files] == ["apisix"]
     assert lab.rows("SELECT input_tokens, output_tokens, price_model FROM attempts") == [(23, 8, "gpt-4")]
+
+
+def test_embeddings_have_no_output(lab: "Lab") -> None:
+    counts = {"model": "text-embedding-3-small", "prompt_tokens": 9, "total_tokens": 9}
+    (call,) = _map(lab, {**LOGGED, "request": {"uri": "/v1/embeddings"}, "llm_summary": counts})
+    assert (call["input_uncached_tokens"], call["output_text_tokens"]) == (9, 0)

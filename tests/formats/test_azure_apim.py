@@ -144,3 +144,12 @@ def test_no_message_is_read() -> None:
     assert not [name for name in form.columns if "essages" in name]
     texts = "".join(path.read_text(encoding="utf-8") for path in Path(form.folder).glob("expected*"))
     assert "warehouse" not in texts
+
+
+def test_prompt_and_answer_counted_on_two_rows_make_one_call(lab: "Lab") -> None:
+    asked = llm("c-1", CompletionTokens=0, TotalTokens=1000)
+    answered = llm("c-1", PromptTokens=0, TotalTokens=100, ModelName="", DeploymentName="")
+    whole = [llm("c-2"), llm("c-2", PromptTokens=900, CompletionTokens=50, TotalTokens=950)]
+    lab.ingest(lab.write("rows.jsonl", [asked, answered, *whole]))
+    select = "SELECT input_tokens, output_tokens, contradiction, price_model FROM attempts"
+    assert lab.rows(select) == [(1000, 100, None, "gpt-4o-2024-11-20")] * 2

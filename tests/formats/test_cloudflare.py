@@ -83,9 +83,9 @@ def test_cache_fallback_and_costs(lab: "Lab") -> None:
         "FROM attempts ORDER BY request_id"
     )
     assert lab.rows(query) == [
-        ("exact", False, 1, Decimal("0.5"), True, "reported"),
+        ("exact", False, 1, Decimal(0), True, "reported"),
         ("miss", True, 3, Decimal("0.5"), False, "reported"),
-        ("miss", False, 1, Decimal(0), False, "reported"),
+        ("miss", False, 1, None, False, "reported"),
         ("miss", False, 1, None, None, "missing"),
     ]
 
@@ -156,3 +156,28 @@ def test_the_two_exports_are_told_apart() -> None:
     with connect() as connection:
         assert not claims(connection, "cloudflare-logpush", FORMATS / "cloudflare_ai_gateway" / "sample_records.jsonl")
         assert not claims(connection, "cloudflare-ai-gateway", FORMATS / "cloudflare_logpush" / "sample.jsonl")
+
+
+def test_a_zero_is_no_price_and_a_hit_is_free(lab: "Lab") -> None:
+    records = [
+        _record(1, cost=0, provider="workers-ai", model="@cf/meta/llama-3.1-8b-instruct"),
+        _record(2, cost=0, custom_cost=True),
+        _record(3, cached=True),
+        _record(4, cost=0, status_code=429, success=False, tokens_in=0, tokens_out=0),
+    ]
+    lab.ingest(lab.write("logs.jsonl", records))
+    select = "SELECT reported_cost::DOUBLE, usage_source, list_cost > 0 FROM attempts ORDER BY request_id"
+    assert lab.rows(select) == [
+        (None, "reported", True),
+        (0.0, "reported", True),
+        (0.0, "reported", False),
+        (0.0, "missing", False),
+    ]
+
+
+def test_cache_writes_of_a_decrypted_openai_answer(lab: "Lab") -> None:
+    details = {"cached_tokens": 200, "cache_write_tokens": 300}
+    counts = {"prompt_tokens": 1000, "completion_tokens": 5, "prompt_tokens_details": details}
+    lab.ingest(lab.write(PERIOD, [_line(ResponseBody={"id": "chatcmpl-1", "usage": counts})]))
+    select = "SELECT input_uncached_tokens, cache_read_tokens, cache_write_30m_tokens FROM attempts"
+    assert lab.rows(select) == [(500, 200, 300)]

@@ -163,3 +163,19 @@ def test_classical_models_are_no_calls(lab: "Lab") -> None:
     assert [row["is_call"] for row in _mapped(lab, "databricks-payload", churn)] == [False]
     rows = [usage("k-2", entity_type="CUSTOM_MODEL", input_token_count=None, output_token_count=None), usage("k-3")]
     assert [row["is_call"] for row in _mapped(lab, "databricks-serving", *rows)] == [False, True]
+
+
+def test_cache_writes_of_openai_s_shape_and_the_name_of_databricks_own_endpoint(lab: "Lab") -> None:
+    details = {"cached_tokens": 100, "cache_write_tokens": 300}
+    request = json.dumps({"model": "databricks-gpt-oss-120b", "messages": []})
+    (call,) = _mapped(
+        lab, "databricks-payload", payload("p-1", {**COUNTS, "prompt_tokens_details": details}, request=request)
+    )
+    kinds = ("input_uncached_tokens", "cache_read_tokens", "cache_write_30m_tokens", "price_model")
+    assert [call[kind] for kind in kinds] == [600, 100, 300, "databricks-gpt-oss-120b"]
+
+
+def test_a_gateway_row_with_the_output_alone_is_known(lab: "Lab") -> None:
+    (call,) = _mapped(lab, "databricks-gateway", gateway("g-1", input_tokens=None, total_tokens=None))
+    assert (call["usage_source"], call["output_text_tokens"]) == ("reported", 100)
+    assert "input_uncached_tokens" not in call

@@ -112,3 +112,16 @@ def test_one_request_id_at_two_times_is_two_calls(lab: "Lab") -> None:
     result = lab.ingest(lab.write("access.jsonl", [LINE, later, LINE]))
     assert (result.total("attempts"), result.total("duplicates")) == (2, 1)
     assert lab.value("SELECT sum(input_tokens + output_tokens) FROM attempts") == 2100
+
+
+def test_zeros_of_a_failure_are_unknown(lab: "Lab") -> None:
+    zeros = {"gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}
+    row = _row(lab, response_code=429, **zeros)
+    assert (row["usage_source"], row["status"]) == ("missing", "error")
+    assert "input_uncached_tokens" not in row
+    assert _row(lab, **zeros)["input_uncached_tokens"] == 0
+
+
+def test_counts_under_the_examples_keys_beside_an_empty_documented_one(lab: "Lab") -> None:
+    row = _row(lab, **{"gen_ai.usage.input_tokens": "-", "llm_input_token": "70"})
+    assert row["input_uncached_tokens"] == 70

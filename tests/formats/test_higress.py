@@ -114,3 +114,11 @@ def test_claude_leaves_the_cache_out_and_others_do_not(lab: "Lab") -> None:
     counts = {"input_token": "1000", "output_token": "5", "cached_tokens": "400"}
     assert _row(lab, json.dumps({"model": "claude-haiku-4-5", **counts}))["input_uncached_tokens"] == 1000
     assert _row(lab, json.dumps({"model": "qwen-max", **counts}))["input_uncached_tokens"] == 600
+
+
+def test_zeros_of_a_failure_are_unknown(lab: "Lab") -> None:
+    zeros = json.dumps({"model": "gpt-4o", "input_token": "0", "output_token": "0"})
+    row = _row(lab, zeros, response_code="429")
+    assert (row["usage_source"], row["status"]) == ("missing", "error")
+    assert "input_uncached_tokens" not in row
+    assert _row(lab, zeros)["input_uncached_tokens"] == 0

@@ -98,3 +98,13 @@ def test_other_traffic_of_the_same_log_is_skipped(lab: "Lab") -> None:
         lab.write("kong.jsonl", [line(1, None), guarded, line(2, proxied("openai", "gpt-4o", prompt_tokens=1))])
     )
     assert (result.total("attempts"), result.total("skipped"), result.total("rejected")) == (1, 2, 0)
+
+
+def test_zeros_of_a_failure_are_unknown_and_embeddings_have_no_output(lab: "Lab") -> None:
+    nothing = {"prompt_tokens": 0, "completion_tokens": 0, "cost": 0}
+    failed = line(1, proxied("openai", "gpt-4o", **nothing), response={"status": 429}, upstream_status="429")
+    embedded = line(2, proxied("openai", "text-embedding-3-small", prompt_tokens=8, total_tokens=8))
+    embedded["request"]["uri"] = "/llm/v1/embeddings"
+    lab.ingest(lab.write("kong.jsonl", [failed, embedded]))
+    select = "SELECT usage_source, input_tokens, output_tokens FROM attempts ORDER BY started_at"
+    assert lab.rows(select) == [("missing", None, None), ("reported", 8, 0)]

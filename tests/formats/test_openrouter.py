@@ -185,3 +185,20 @@ def test_own_provider_keys_cost_the_fee_and_the_provider(lab: "Lab") -> None:
 def test_an_answer_of_the_response_cache_costs_nothing(lab: "Lab") -> None:
     lab.ingest(lab.write("hit.jsonl", [_generation("gen-2", response_cache_source_id="gen-1", total_cost=0)]))
     assert lab.rows("SELECT gateway_cache, list_cost, avoided_cost > 0 FROM attempts") == [("hit", Decimal(0), True)]
+
+
+def test_claude_by_its_permaslug_has_a_price_with_the_user_s_own_key(lab: "Lab") -> None:
+    tried = {"provider_name": "Anthropic", "status": 200, "is_byok": True}
+    slugs = ["anthropic/claude-4.6-sonnet-20260217", "anthropic/claude-4.5-haiku-20251001"]
+    records = [
+        _generation(
+            f"gen-{number}",
+            model=slug,
+            provider_name="Anthropic",
+            is_byok=True,
+            provider_responses=[tried | {"model_permaslug": slug}],
+        )
+        for number, slug in enumerate(slugs)
+    ]
+    lab.ingest(lab.write("generations.jsonl", records))
+    assert lab.rows("SELECT provider_name, list_cost > 0 FROM attempts") == [("anthropic", True)] * 2

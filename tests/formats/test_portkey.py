@@ -117,3 +117,46 @@ def test_cache_status(lab: "Lab", told: str, cache: str | None) -> None:
     lab.ingest(lab.write("portkey.jsonl", [entry(1, cache_status=told)]))
     paid = 0.0 if cache in ("exact", "semantic") else 0.015
     assert lab.rows("SELECT gateway_cache, reported_cost::DOUBLE FROM attempts") == [(cache, paid)]
+
+
+@pytest.mark.parametrize(
+    ("usage", "uncached", "contradicts"),
+    [
+        pytest.param({"cache_read_input_tokens": 600}, 1000, False, id="translated counts without openai's details"),
+        pytest.param(
+            {"cache_read_input_tokens": 600, "prompt_tokens_details": {"cached_tokens": 600}}, 400, False,
+            id="translated counts that add the cache to the prompt",
+        ),
+        pytest.param(
+            {"total_tokens": 1700, "prompt_tokens_details": {"cached_tokens": 600}}, 1000, True,
+            id="openai's shape whose total proves the opposite",
+        ),
+    ],
+)  # fmt: skip
+def test_anthropic_s_counts_in_openai_s_shape(
+    lab: "Lab", usage: dict[str, Any], uncached: int, contradicts: bool
+) -> None:
+    counts = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100, **usage}
+    lab.ingest(lab.write("portkey.jsonl", [entry(1, response={"usage": counts})]))
+    found = lab.rows("SELECT input_uncached_tokens, cache_read_tokens, contradiction IS NOT NULL FROM attempts")
+    assert found == [(uncached, 600, contradicts)]
+
+
+def test_a_long_text_of_the_two_lists_is_no_tag(lab: "Lab") -> None:
+    lists = {"metadata.key": ["feature", "note"], "metadata.value": ["search", "please write " * 40]}
+    lab.ingest(lab.write("portkey.jsonl", [entry(1, **lists)]))
+    assert lab.rows("SELECT tags['feature'], tags['note'] FROM attempts") == [("search", None)]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("id", "created_at", "ai_model", "cost"),
+        ("id", "created_at", "ai_org", "response_status_code", "metadata"),
+        ("trace_id", "created_at", "ai_model", "req_units", "res_units"),
+    ],
+)
+def test_any_selection_of_columns_is_recognised(lab: "Lab", chosen: tuple[str, ...]) -> None:
+    record = {name: value for name, value in entry(1, metadata={"feature": "f"}).items() if name in chosen}
+    result = lab.ingest(lab.write("portkey.jsonl", [record]))
+    assert [each.format for each in result.files] == ["portkey"]

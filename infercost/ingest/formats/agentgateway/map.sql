@@ -97,7 +97,10 @@ judged AS (
         *,
         coalesce(asked, served, provider, operation) IS NOT NULL OR coalesce(lower(kind) = 'llm', false)
         OR input IS NOT NULL OR output IS NOT NULL AS is_call,
-        input IS NOT NULL OR output IS NOT NULL AS has_usage,
+        -- The zeros of a failed call only say that nothing was counted.
+        coalesce(input, output) IS NOT NULL AND NOT coalesce(
+            http >= 400 AND coalesce(input, 0) = 0 AND coalesce(output, 0) = 0, false
+        ) AS has_usage,
         coalesce(reads, 0) + coalesce(writes, 0) AS cached,
         lower(coalesce(served, asked, '')) AS model_key,
         regexp_matches(model_key, '(^|[/:.])(gpt|chatgpt|codex|o[1-9]|openai)') AS keeps_30m,

@@ -163,7 +163,10 @@ SELECT
     CASE WHEN has_usage THEN reads END AS cache_read_tokens,
     CASE WHEN has_usage AND NOT keeps_30m THEN writes END AS cache_write_5m_tokens,
     CASE WHEN has_usage AND keeps_30m THEN writes END AS cache_write_30m_tokens,
-    CASE WHEN has_usage THEN apart(completion, reasoning) END AS output_text_tokens,
+    CASE
+        WHEN has_usage AND completion IS NULL AND coalesce(upstream_path, api_path) LIKE '%/embeddings' THEN 0
+        WHEN has_usage THEN apart(completion, reasoning)
+    END AS output_text_tokens,
     CASE WHEN has_usage THEN reasoning END AS reasoning_tokens,
     CASE WHEN has_usage THEN 'reported' ELSE 'missing' END AS usage_source,
     CASE WHEN has_usage THEN coalesce(

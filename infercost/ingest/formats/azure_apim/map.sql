@@ -157,6 +157,27 @@ typed AS (
     FROM parts
 ),
 
+completed AS (
+    -- The prompt may be counted on one row of a call and the answer on another one: each lacks what the other has.
+    SELECT * REPLACE (
+        CASE WHEN lacks_prompt THEN coalesce(max(prompt) OVER same_call, prompt) ELSE prompt END AS prompt,
+        CASE WHEN lacks_answer THEN coalesce(max(completion) OVER same_call, completion) ELSE completion END
+            AS completion,
+        CASE WHEN lacks_prompt THEN coalesce(cached, max(cached) OVER same_call) ELSE cached END AS cached,
+        CASE WHEN NOT lacks_prompt AND NOT lacks_answer THEN total END AS total
+    )
+    FROM (
+        SELECT
+            *,
+            is_llm AND correlation IS NOT NULL AND coalesce(prompt, 0) = 0 AND coalesce(completion, 0) > 0
+                AS lacks_prompt,
+            is_llm AND correlation IS NOT NULL AND coalesce(completion, 0) = 0 AND coalesce(prompt, 0) > 0
+                AS lacks_answer
+        FROM typed
+    )
+    WINDOW same_call AS (PARTITION BY correlation, is_llm)
+),
+
 gateway AS (
     -- One row a request; a request that the gateway answered twice has its last answer.
     SELECT *
@@ -190,7 +211,7 @@ calls AS (
         lower(coalesce(gateway.backend_url, gateway.backend, '')) AS host,
         contains(name, 'claude') AS is_anthropic,
         contains(name, 'embed') OR contains(lower(coalesce(llm.operation, '')), 'embed') AS is_embedding
-    FROM typed AS llm
+    FROM completed AS llm
     LEFT JOIN gateway ON llm.correlation = gateway.correlation
     WHERE llm.is_llm
 )

@@ -18,9 +18,14 @@ WITH told AS (
         coalesce(try_cast(custom_cost AS BOOLEAN), false) AS is_custom_cost,
         try_cast(duration AS DOUBLE) AS duration_ms,
         try_cast(try_cast(step AS DOUBLE) AS INTEGER) AS step,
-        try_cast(try_cast(tokens_in AS DOUBLE) AS BIGINT) AS tokens_in,
-        try_cast(try_cast(tokens_out AS DOUBLE) AS BIGINT) AS tokens_out,
-        coalesce(tokens_in, tokens_out) IS NOT NULL AS has_usage,
+        try_cast(try_cast(tokens_in AS DOUBLE) AS BIGINT) AS input,
+        try_cast(try_cast(tokens_out AS DOUBLE) AS BIGINT) AS output,
+        tokens_in AS input_text,
+        tokens_out AS output_text,
+        coalesce(code >= 400 OR NOT has_succeeded, false) AS has_failed,
+        -- The zeros of a failed call only say that nothing was counted.
+        coalesce(input, output) IS NOT NULL AND (NOT has_failed OR coalesce(input, 0) + coalesce(output, 0) > 0)
+            AS has_usage,
         -- The API writes the object as text.
         CASE json_type(metadata)
             WHEN 'OBJECT' THEN metadata
@@ -65,6 +70,8 @@ SELECT
         WHEN id IS NULL THEN 'id is missing'
         WHEN written_at IS NULL THEN 'created_at is missing'
         WHEN created IS NULL THEN 'created_at is no time: ' || left(written_at, 60)
+        WHEN input IS NULL AND input_text <> '' THEN 'tokens_in is not a number: ' || left(input_text, 40)
+        WHEN output IS NULL AND output_text <> '' THEN 'tokens_out is not a number: ' || left(output_text, 40)
     END AS reject_reason,
     id AS dedupe_key,
     CASE WHEN has_usage THEN 2 ELSE 1 END AS dedupe_rank,
@@ -83,7 +90,7 @@ SELECT
         map {
             'aws-bedrock': 'aws.bedrock', 'azure-openai': 'azure.ai.openai', 'google-ai-studio': 'gcp.gemini',
             'google-vertex-ai': 'gcp.vertex_ai', 'mistral': 'mistral_ai', 'grok': 'x_ai', 'xai': 'x_ai',
-            'perplexity-ai': 'perplexity'
+            'perplexity-ai': 'perplexity', 'workers-ai': 'cloudflare'
         }[logged_provider],
         logged_provider
     ) AS provider_name,
@@ -94,8 +101,8 @@ SELECT
     session AS session_id,
     team AS team_name,
     tag_map(tag_pairs || [{'key': 'custom_cost', 'value': CASE WHEN is_custom_cost THEN 'true' END}]) AS tags,
-    tokens_in AS input_uncached_tokens,
-    CASE WHEN tokens_out IS NULL AND operation = 'embeddings' AND tokens_in IS NOT NULL THEN 0 ELSE tokens_out END
+    CASE WHEN has_usage THEN input END AS input_uncached_tokens,
+    CASE WHEN has_usage THEN coalesce(output, CASE WHEN operation = 'embeddings' THEN 0 END) END
         AS output_text_tokens,
     CASE WHEN has_usage THEN 'reported' ELSE 'missing' END AS usage_source,
     -- An answer of 200 that did not succeed was cut, or refused by the gateway.
@@ -106,5 +113,6 @@ SELECT
     END AS error_type,
     CASE WHEN code BETWEEN 100 AND 599 THEN code END AS http_status,
     CASE WHEN is_hit THEN 'exact' WHEN NOT is_hit THEN 'miss' END AS gateway_cache,
-    cost AS reported_cost
+    -- A 0 beside tokens says that Cloudflare has no price for the model, unless the user set it.
+    CASE WHEN is_hit THEN 0 WHEN cost > 0 OR is_custom_cost OR NOT has_usage THEN cost END AS reported_cost
 FROM judged

@@ -73,6 +73,10 @@ counted AS (
         try_cast(usage ->> '$.cache_creation_input_tokens' AS BIGINT) AS writes,
         try_cast(usage ->> '$.cache_creation.ephemeral_1h_input_tokens' AS BIGINT) AS writes_1h,
         try_cast(coalesce(
+            usage ->> '$.prompt_tokens_details.cache_write_tokens',
+            usage ->> '$.input_tokens_details.cache_write_tokens'
+        ) AS BIGINT) AS writes_30m,
+        try_cast(coalesce(
             usage ->> '$.completion_tokens_details.reasoning_tokens',
             usage ->> '$.output_tokens_details.reasoning_tokens', usage ->> '$.output_tokens_details.thinking_tokens'
         ) AS BIGINT) AS inner_reasoning,
@@ -86,7 +90,8 @@ split AS (
         -- The body's counts tell of the cache, a count of the line alone does not.
         coalesce(body_in, body_out) IS NOT NULL AS has_body_usage,
         coalesce(body_in, body_out, line_in, line_out) IS NOT NULL AS has_usage,
-        CASE WHEN is_anthropic THEN body_in ELSE apart(body_in, reads) END AS body_fresh,
+        coalesce(reads, 0) + coalesce(writes_30m, 0) AS cached,
+        CASE WHEN is_anthropic THEN body_in ELSE apart(body_in, cached) END AS body_fresh,
         list_filter(
             pairs,
             lambda pair: NOT regexp_full_match(lower(pair.key), 'user|user_?id|end_?user|session|session_?id')
@@ -127,7 +132,7 @@ SELECT
         map {
             'aws-bedrock': 'aws.bedrock', 'azure-openai': 'azure.ai.openai', 'google-ai-studio': 'gcp.gemini',
             'google-vertex-ai': 'gcp.vertex_ai', 'mistral': 'mistral_ai', 'grok': 'x_ai', 'xai': 'x_ai',
-            'perplexity-ai': 'perplexity'
+            'perplexity-ai': 'perplexity', 'workers-ai': 'cloudflare'
         }[logged_provider],
         logged_provider
     ) AS provider_name,
@@ -142,8 +147,9 @@ SELECT
     coalesce(body_fresh, line_in) AS input_uncached_tokens,
     CASE WHEN body_in IS NOT NULL THEN coalesce(reads, 0) END AS cache_read_tokens,
     CASE
-        WHEN body_in IS NOT NULL AND is_anthropic THEN coalesce(writes, 0) - coalesce(writes_1h, 0)
+        WHEN body_in IS NOT NULL AND is_anthropic THEN greatest(coalesce(writes, 0) - coalesce(writes_1h, 0), 0)
     END AS cache_write_5m_tokens,
+    CASE WHEN body_in IS NOT NULL AND NOT is_anthropic THEN writes_30m END AS cache_write_30m_tokens,
     CASE WHEN body_in IS NOT NULL AND is_anthropic THEN writes_1h END AS cache_write_1h_tokens,
     CASE
         WHEN coalesce(body_out, line_out) IS NULL AND regexp_matches(api_path, 'embed') AND has_usage THEN 0
@@ -153,7 +159,7 @@ SELECT
     CASE WHEN body_out IS NOT NULL THEN coalesce(inner_reasoning, thoughts) END AS reasoning_tokens,
     CASE WHEN has_usage THEN 'reported' ELSE 'missing' END AS usage_source,
     coalesce(
-        CASE WHEN NOT is_anthropic THEN not_included(body_in, reads, 'input tokens', 'cached tokens') END,
+        CASE WHEN NOT is_anthropic THEN not_included(body_in, cached, 'input tokens', 'cached tokens') END,
         not_included(body_out, inner_reasoning, 'output tokens', 'reasoning tokens')
     ) AS contradiction,
     CASE
@@ -167,5 +173,5 @@ SELECT
     END AS error_type,
     CASE WHEN code BETWEEN 100 AND 599 THEN code END AS http_status,
     CASE WHEN is_hit THEN 'exact' WHEN NOT is_hit THEN 'miss' END AS gateway_cache,
-    cost AS reported_cost
+    CASE WHEN is_hit AND cost IS NOT NULL THEN 0 WHEN cost > 0 OR NOT has_usage THEN cost END AS reported_cost
 FROM split

@@ -52,7 +52,8 @@ WITH typed AS (
 read AS (
     SELECT
         *,
-        input IS NOT NULL AND (input > 0 OR output > 0 OR coalesce(code, 200) < 400) AS is_known,
+        coalesce(input > 0, false) OR coalesce(output > 0, false) OR (input IS NOT NULL AND coalesce(code, 200) < 400)
+            AS is_known,
         -- The documentation does not say what input_tokens includes; a total tells it.
         cache > 0 AND coalesce(total = input + output + cache, false) AS total_proves,
         total_proves OR cache > input AS is_exclusive

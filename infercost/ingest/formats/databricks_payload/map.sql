@@ -58,6 +58,12 @@ typed AS (
         try_cast(usage ->> '$.cache_creation.ephemeral_1h_input_tokens' AS BIGINT) AS writes_1h,
         try_cast(
             coalesce(
+                usage ->> '$.prompt_tokens_details.cache_write_tokens',
+                usage ->> '$.input_tokens_details.cache_write_tokens'
+            ) AS BIGINT
+        ) AS told_writes_30m,
+        try_cast(
+            coalesce(
                 usage ->> '$.completion_tokens_details.reasoning_tokens',
                 usage ->> '$.output_tokens_details.reasoning_tokens'
             ) AS BIGINT
@@ -69,7 +75,9 @@ counted AS (
     SELECT
         *,
         coalesce(prompt, input) AS asked_tokens,
-        coalesce(reads, 0) + coalesce(writes, 0) AS cache,
+        -- Either name tells of the same writes.
+        CASE WHEN writes IS NULL THEN told_writes_30m END AS writes_30m,
+        coalesce(reads, 0) + coalesce(writes, writes_30m, 0) AS cache,
         asked_tokens IS NOT NULL AS is_known,
         -- Only Anthropic's own shape counts them beside input_tokens, which it does by definition.
         prompt IS NULL AND json_exists(usage, '$.cache_read_input_tokens') AS is_anthropic,
@@ -107,12 +115,17 @@ SELECT
     coalesce(is_listed OR asked_stream, asked_stream) AS stream,
     coalesce(asked_model, meta ->> '$.endpoint_name') AS request_model,
     model AS response_model,
-    coalesce(model, asked_model, meta ->> '$.model_name') AS price_model,
+    -- The price list has the names of the endpoints that Databricks runs itself, not those in their answers.
+    coalesce(
+        list_filter([asked_model, meta ->> '$.endpoint_name'], lambda name: starts_with(name, 'databricks-'))[1],
+        model, asked_model, meta ->> '$.model_name'
+    ) AS price_model,
     who AS user_id,
     tag_map(json_pairs(labels)) AS tags,
     CASE WHEN is_exclusive THEN asked_tokens ELSE asked_tokens - cache END AS input_uncached_tokens,
     CASE WHEN is_known THEN reads END AS cache_read_tokens,
     CASE WHEN is_known AND writes IS NOT NULL THEN apart(writes, writes_1h) END AS cache_write_5m_tokens,
+    CASE WHEN is_known THEN writes_30m END AS cache_write_30m_tokens,
     CASE WHEN is_known THEN writes_1h END AS cache_write_1h_tokens,
     CASE WHEN is_known THEN apart(coalesce(output, 0), reasoning) END AS output_text_tokens,
     CASE WHEN is_known THEN reasoning END AS reasoning_tokens,

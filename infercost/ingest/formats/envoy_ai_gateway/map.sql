@@ -33,9 +33,10 @@ WITH told AS (
             ["gen_ai.provider.name", "gen_ai.backend.name"], lambda text: text NOT IN ('', '-')
         )[1] AS backend,
         nullif(nullif("gen_ai.operation.name", '-'), '') AS operation,
-        try_cast(coalesce("gen_ai.usage.input_tokens", llm_input_token) AS BIGINT) AS told_input,
-        try_cast(coalesce("gen_ai.usage.output_tokens", llm_output_token) AS BIGINT) AS told_output,
-        try_cast(coalesce("gen_ai.usage.total_tokens", llm_total_token) AS BIGINT) AS told_total,
+        coalesce(try_cast("gen_ai.usage.input_tokens" AS BIGINT), try_cast(llm_input_token AS BIGINT)) AS told_input,
+        coalesce(try_cast("gen_ai.usage.output_tokens" AS BIGINT), try_cast(llm_output_token AS BIGINT))
+            AS told_output,
+        coalesce(try_cast("gen_ai.usage.total_tokens" AS BIGINT), try_cast(llm_total_token AS BIGINT)) AS told_total,
         try_cast(
             coalesce("gen_ai.usage.reasoning_tokens", "gen_ai.usage.reasoning.output_tokens", llm_reasoning_token)
             AS BIGINT
@@ -76,7 +77,10 @@ counted AS (
 judged AS (
     SELECT
         *,
-        input IS NOT NULL OR output IS NOT NULL AS has_usage,
+        -- The zeros of a failed call only say that nothing was counted.
+        coalesce(input, output) IS NOT NULL AND NOT coalesce(
+            (code >= 400 OR code = 0) AND coalesce(input, 0) = 0 AND coalesce(output, 0) = 0, false
+        ) AS has_usage,
         coalesce(
             regexp_matches(coalesce(answered, overridden, asked), '(^|[/:.])(gpt|chatgpt|codex|o[1-9]|openai)'), false
         ) AS keeps_30m,
@@ -87,7 +91,7 @@ judged AS (
         ) AS is_ai_path,
         -- Requests of other kinds pass the same proxy; one that failed before its model was read is known by its path.
         mcp_method IS NULL AND (
-            coalesce(asked, overridden, answered) IS NOT NULL OR has_usage
+            coalesce(asked, overridden, answered) IS NOT NULL OR coalesce(input, output) IS NOT NULL
             OR coalesce(is_ai_path AND (code >= 400 OR code = 0 OR client_left), false)
         ) AS is_call
     FROM counted
@@ -136,14 +140,15 @@ SELECT
     ]) AS tags,
     CASE WHEN tries >= 1 THEN tries END AS attempt_number,
     CASE WHEN tries >= 1 THEN tries - 1 END AS unlogged_attempts,
-    apart(input, cached) AS input_uncached_tokens,
+    CASE WHEN has_usage THEN apart(input, cached) END AS input_uncached_tokens,
     CASE WHEN has_usage THEN reads END AS cache_read_tokens,
     -- OpenAI keeps what it writes for 30 minutes, the others for 5 unless they are asked to keep it longer.
     CASE WHEN has_usage AND NOT keeps_30m THEN writes END AS cache_write_5m_tokens,
     CASE WHEN has_usage AND keeps_30m THEN writes END AS cache_write_30m_tokens,
     -- Embeddings and rankings have no output to count.
     CASE
-        WHEN output IS NULL AND input IS NOT NULL AND regexp_matches(api_path, '/(embeddings|rerank)$') THEN 0
+        WHEN NOT has_usage THEN NULL
+        WHEN output IS NULL AND regexp_matches(api_path, '/(embeddings|rerank)$') THEN 0
         ELSE apart(output, reasoning)
     END AS output_text_tokens,
     CASE WHEN has_usage THEN reasoning END AS reasoning_tokens,

@@ -93,7 +93,10 @@ counted AS (
 judged AS (
     SELECT
         *,
-        input IS NOT NULL OR output IS NOT NULL AS has_usage,
+        -- The zeros of a failed call only say that nothing was counted.
+        coalesce(input, output) IS NOT NULL AND NOT coalesce(
+            (code >= 400 OR code = 0) AND coalesce(input, 0) = 0 AND coalesce(output, 0) = 0, false
+        ) AS has_usage,
         -- The plugin says nothing of requests that failed before it; those of an AI path are calls all the same.
         ai_text IS NOT NULL
         OR coalesce(
@@ -114,7 +117,7 @@ SELECT
     is_call,
     CASE
         WHEN NOT is_call THEN NULL
-        WHEN is_cut AND NOT has_usage
+        WHEN is_cut AND coalesce(input, output) IS NULL
             THEN 'ai_log is no whole JSON (cut at value_length_limit?) and holds no token counts'
         WHEN start_text IS NULL
             THEN 'start_time is missing: ai_log has no time, keep the line of the access log around it'
@@ -164,7 +167,7 @@ SELECT
     CASE WHEN has_usage AND keeps_30m THEN writes END AS cache_write_30m_tokens,
     CASE WHEN has_usage THEN audio_in END AS input_audio_tokens,
     CASE
-        WHEN output IS NULL AND input IS NOT NULL AND api_path LIKE '%/embeddings' THEN 0
+        WHEN has_usage AND output IS NULL AND api_path LIKE '%/embeddings' THEN 0
         WHEN has_usage THEN visible - coalesce(audio_out, 0)
     END AS output_text_tokens,
     CASE WHEN has_usage THEN reasoning END AS reasoning_tokens,

@@ -109,7 +109,7 @@ judged AS (
         *,
         coalesce(prompt, completion) IS NOT NULL AS known,
         coalesce(cache_status = 'hit', false) AS is_hit,
-        coalesce(provider IN ('anthropic', 'bedrock'), false) AS is_exclusive,
+        coalesce(lower(provider) IN ('anthropic', 'bedrock'), false) AS is_exclusive,
         -- A total that only adds up with the part beside the number proves that the number leaves the part out.
         coalesce(cached > 0 AND total = prompt + cached + completion, false) AS cached_beside,
         coalesce(reasoning > 0 AND total = prompt + completion + reasoning, false) AS reasoning_beside
@@ -260,7 +260,9 @@ SELECT
     CASE WHEN known THEN input_uncached_tokens END AS input_uncached_tokens,
     CASE WHEN known THEN cache_read_tokens END AS cache_read_tokens,
     input_audio_tokens,
-    CASE WHEN known THEN output_text_tokens END AS output_text_tokens,
+    -- Embeddings have no output.
+    CASE WHEN known THEN coalesce(output_text_tokens, CASE WHEN regexp_matches(path, '/embeddings$') THEN 0 END) END
+        AS output_text_tokens,
     CASE WHEN known THEN reasoning_tokens END AS reasoning_tokens,
     output_audio_tokens,
     CASE WHEN known THEN 'reported' ELSE 'missing' END AS usage_source,
@@ -271,7 +273,12 @@ SELECT
     reported_cost
 FROM (
     SELECT
-        calls.*,
+        calls.* EXCLUDE (known),
+        -- The zeros of a failed call only say that nothing was counted.
+        calls.known AND NOT coalesce(
+            coalesce(calls.prompt, 0) + coalesce(calls.completion, 0) = 0
+            AND coalesce(lines.response_status, lines.upstream) >= 400, false
+        ) AS known,
         lines.* EXCLUDE (record_number, ai),
         tag_map(
             [

@@ -6,6 +6,9 @@ WITH told AS (
         nullif(trim(created_at), '') AS written_at,
         utc(created_at) AS created,
         nullif(trim(model_permaslug), '') AS model,
+        -- Permaslugs turn the names of Claude round: claude-4.6-sonnet is its maker's claude-sonnet-4.6.
+        regexp_replace(model, '^anthropic/claude-([0-9.]+)-(opus|sonnet|haiku)', 'anthropic/claude-\2-\1')
+            AS named_by_maker,
         lower(nullif(trim(variant), '')) AS variant,
         nullif(trim(provider_name), '') AS upstream,
         -- Numbers of CSV files may have a decimal point, or a dollar sign.
@@ -61,7 +64,8 @@ SELECT
     is_streamed AS stream,
     model AS response_model,
     -- Other variants route the same model differently; the free one has another price.
-    CASE WHEN variant = 'free' AND model NOT LIKE '%:free' THEN model || ':free' ELSE model END AS price_model,
+    CASE WHEN variant = 'free' AND model NOT LIKE '%:free' THEN model || ':free' ELSE named_by_maker END
+        AS price_model,
     user_name AS user_id,
     key_name AS api_key_name,
     tag_map([

@@ -310,7 +310,11 @@ calls AS (
         coalesce(call.upstream_slug, call.upstream, routes.provider) AS deployment,
         call.request_model,
         call.response_model,
-        coalesce(call.response_model, call.request_model) AS price_model,
+        -- Permaslugs turn the names of Claude round: claude-4.6-sonnet is its maker's claude-sonnet-4.6.
+        regexp_replace(
+            coalesce(call.response_model, call.request_model),
+            '^anthropic/claude-([0-9.]+)-(opus|sonnet|haiku)', 'anthropic/claude-\2-\1'
+        ) AS price_model,
         apart(call.input, call.cached_or_written) AS input_uncached_tokens,
         CASE WHEN call.input IS NOT NULL THEN call.cached END AS cache_read_tokens,
         CASE
@@ -373,7 +377,10 @@ failures AS (
         END AS provider_name,
         tried.provider AS deployment,
         owner.request_model,
-        coalesce(tried.model, owner.request_model) AS price_model,
+        regexp_replace(
+            coalesce(tried.model, owner.request_model),
+            '^anthropic/claude-([0-9.]+)-(opus|sonnet|haiku)', 'anthropic/claude-\2-\1'
+        ) AS price_model,
         'missing' AS usage_source,
         'error' AS status,
         CASE WHEN tried.status >= 400 THEN 'http_' || tried.status ELSE 'error' END AS error_type,

@@ -188,7 +188,11 @@ SELECT
     asked AS deployment,
     tier_of(tier) AS service_tier,
     CASE WHEN is_main THEN model END AS response_model,
-    CASE WHEN is_main THEN coalesce(model, served) ELSE served END AS price_model,
+    -- Permaslugs turn the names of Claude round: claude-4.6-sonnet is its maker's claude-sonnet-4.6.
+    regexp_replace(
+        CASE WHEN is_main THEN coalesce(model, served) ELSE served END,
+        '^anthropic/claude-([0-9.]+)-(opus|sonnet|haiku)', 'anthropic/claude-\2-\1'
+    ) AS price_model,
     user_name AS user_id,
     tags,
     CASE WHEN is_main THEN apart(prompt, cached) END AS input_uncached_tokens,

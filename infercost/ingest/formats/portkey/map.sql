@@ -73,8 +73,10 @@ labelled AS (
             WHEN json_type(body, '$.usage') = 'OBJECT' THEN body -> '$.usage'
         END AS usage,
         json_pairs(labels) || coalesce(
-            list_transform(
-                label_keys, lambda key, position: {'key': key, 'value': label_values[position]}
+            list_filter(
+                list_transform(label_keys, lambda key, position: {'key': key, 'value': label_values[position]}),
+                -- As with an object: what is too long to be a tag is a prompt.
+                lambda pair: length(pair.value) <= 256
             ),
             []
         ) AS pairs
@@ -160,7 +162,19 @@ counted AS (
         shape IS NOT NULL AND prompt IS NOT NULL AND (NOT failed OR prompt + completion > 0) AS has_usage,
         coalesce(reads, 0) + coalesce(writes_5m, 0) + coalesce(writes_30m, 0) AS cache,
         shape = 'openai' AND cache > 0 AND total = prompt + completion + cache AS cache_beside,
-        shape IN ('anthropic', 'bedrock') OR coalesce(cache_beside, false) AS is_exclusive,
+        -- In OpenAI's shape Portkey writes Anthropic's and Bedrock's own counts, under names that OpenAI does not
+        -- have; where the prompt holds the cache too, OpenAI's details tell the cached tokens as well.
+        coalesce(
+            shape = 'openai' AND NOT json_exists(usage, '$.prompt_tokens_details')
+            AND (
+                json_exists(usage, '$.cache_read_input_tokens') OR json_exists(usage, '$.cache_creation_input_tokens')
+            ),
+            false
+        ) AS is_translated,
+        shape IN ('anthropic', 'bedrock') OR is_translated OR coalesce(cache_beside, false) AS is_exclusive,
+        -- Anthropic's and Bedrock's counts stand beside each other by rule; of any other the total proves it.
+        coalesce(cache_beside, false) AND NOT is_translated AND NOT json_exists(usage, '$.cache_read_input_tokens')
+            AS total_proves,
         -- The zeros of a failed call only say that nothing was counted.
         coalesce(units_in + coalesce(units_out, 0) > 0 OR (NOT failed AND units_in IS NOT NULL), false) AS has_units,
         CASE WHEN is_exclusive THEN prompt ELSE apart(prompt, cache) END AS fresh,
@@ -258,6 +272,8 @@ SELECT
         WHEN org IN ('mistral-ai', 'mistral') THEN 'mistral_ai'
         WHEN org IN ('x-ai', 'xai') THEN 'x_ai'
         WHEN org = 'perplexity-ai' THEN 'perplexity'
+        WHEN org = 'workers-ai' THEN 'cloudflare'
+        WHEN org = 'novita-ai' THEN 'novita'
         ELSE org
     END AS provider_name,
     virtual_key AS deployment,
@@ -293,6 +309,9 @@ SELECT
     CASE WHEN has_usage THEN searches END AS web_search_requests,
     CASE WHEN has_usage OR has_units THEN 'reported' ELSE 'missing' END AS usage_source,
     CASE
+        WHEN has_usage AND total_proves
+            THEN 'total_tokens (' || total || ') counts cached tokens (' || cache
+            || ') beside prompt_tokens, which should include them: read as exclusive'
         WHEN NOT has_usage OR is_exclusive THEN NULL
         ELSE coalesce(
             not_included(prompt, cache, 'prompt_tokens', 'cached tokens'),
