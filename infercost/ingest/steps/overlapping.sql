@@ -39,5 +39,5 @@ SELECT DISTINCT
         ELSE NOT others.wins
     END AS replaces
 FROM known_before
-INNER JOIN others USING (format)
 INNER JOIN told_now USING (call_reference)
+INNER JOIN others USING (format)

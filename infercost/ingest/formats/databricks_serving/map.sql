@@ -29,7 +29,7 @@ WITH typed AS (
 SELECT
     record_number,
     -- Endpoints of classical models and of features have no tokens.
-    NOT (tokens = 0 AND coalesce(kind IN ('CUSTOM_MODEL', 'FEATURE_SPEC'), false)) AS is_call,
+    tokens <> 0 OR tokens IS NULL OR coalesce(kind NOT IN ('CUSTOM_MODEL', 'FEATURE_SPEC'), true) AS is_call,
     CASE
         WHEN request IS NULL THEN 'databricks_request_id is missing'
         WHEN coalesce(request_time, '') = '' THEN 'request_time is missing'

@@ -52,7 +52,8 @@ SELECT
     END AS reject_reason,
     concat_ws('|', event, session, prompt_id, epoch_us(ended), model, prompt, answer, thoughts, duration) AS dedupe_key,
     session AS session_id,
-    ended - to_microseconds(CAST(round(CASE WHEN duration BETWEEN 0 AND 86400 THEN duration ELSE 0 END * 1e6) AS BIGINT))
+    ended
+    - to_microseconds(CAST(round(CASE WHEN duration BETWEEN 0 AND 86400 THEN duration ELSE 0 END * 1e6) AS BIGINT))
         AS started_at,
     CASE WHEN duration >= 0 THEN duration END AS duration_seconds,
     'generate_content' AS operation_name,

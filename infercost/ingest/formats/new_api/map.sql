@@ -84,7 +84,7 @@ retried AS (
     INNER JOIN kinds AS failure
         ON
             failure.kind = 'error'
-            AND failure.model = success.model
+            AND success.model = failure.model
             AND failure.token_name IS NOT DISTINCT FROM success.token_name
             AND failure.username IS NOT DISTINCT FROM success.username
             AND CASE

@@ -40,7 +40,7 @@ calls AS (
         try_cast(cost AS DECIMAL(18, 12)) AS dollars,
         -- The first line of a stream holds the model and the id just as a whole answer does.
         try_cast(raw_response AS JSON) AS whole,
-        CASE WHEN whole IS NULL THEN try_cast(split_part(raw_response, chr(10), 1) AS JSON) ELSE whole END AS answer
+        coalesce(whole, try_cast(split_part(raw_response, chr(10), 1) AS JSON)) AS answer
     FROM records AS r
     LEFT JOIN inferences ON r.inference_id = inferences.inference
     WHERE NOT (coalesce(r.inference_id, '') = '' AND coalesce(r.model_name, '') = '')

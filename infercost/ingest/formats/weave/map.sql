@@ -1,5 +1,5 @@
 -- One row per call and model in its usage, and one per call without usage. A call carries the sum of what lies below
--- it, so the usage of a model is counted where no call below has usage of that model. Inputs and outputs are never read.
+-- it, so the usage of a model is counted where no call below has usage of that model. Inputs and outputs are not read.
 WITH RECURSIVE
 told AS MATERIALIZED (
     SELECT
