@@ -26,6 +26,8 @@ _LEAST_RECORDS = 5
 _LONG_RECORD = 32 * 1024
 _LONG_TEXT = 16 * 1024
 _LONG_LIST = 4
+_LONGEST_LIST = 100
+_SHORT_ELEMENT = 200
 _DEPTH = 12
 _NAMED = 6
 _SHOWN_CHARACTERS = 160
@@ -148,12 +150,26 @@ def _shortened(record: str) -> str:
 
 def _pruned(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        return value[:_LONG_TEXT]
+        return value if len(value) <= _LONG_TEXT else _pruned_text(value, depth)
     if isinstance(value, list):
-        return [_pruned(each, depth + 1) for each in value[:_LONG_LIST]] if depth < _DEPTH else []
+        if depth >= _DEPTH:
+            return []
+        # Names and values of columns stand in lists of many short elements; long ones are messages.
+        short = [each for each in value[_LONG_LIST:_LONGEST_LIST] if len(str(each)) <= _SHORT_ELEMENT]
+        return [_pruned(each, depth + 1) for each in value[:_LONG_LIST] + short]
     if isinstance(value, dict):
         return {key: _pruned(each, depth + 1) for key, each in value.items()} if depth < _DEPTH else {}
     return value
+
+
+def _pruned_text(text: str, depth: int) -> str:
+    """Return the beginning of a long text, or the whole of it pruned where the text is JSON and would be broken."""
+    if text[:1] in ("{", "["):
+        try:
+            return json.dumps(_pruned(json.loads(text), depth + 1))
+        except (ValueError, RecursionError):
+            pass
+    return text[:_LONG_TEXT]
 
 
 def identify(

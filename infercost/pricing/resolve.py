@@ -58,6 +58,9 @@ _NOT_IN_BOOK = (
 _GATEWAYS = ("aisuite", "gateway", "helicone", "kong", "langfuse", "litellm", "litellm_proxy", "llmgateway", "portkey")
 """Names logged as a provider that say nothing about who answered."""
 
+_MOST_CHARACTERS = 1000
+"""A longer text names no model, and would keep the patterns busy for the square of its length."""
+
 _PATH = re.compile(r".*(?:^|[/:])(?:publishers/[^/]+/models|models|foundation-model|inference-profile)/")
 _REGION = re.compile(r"(?:(?:converse_like|converse|invoke|global|eu|us|[a-z]{2}(?:-gov)?-[a-z]+-\d)/)+")
 _BEDROCK_AREA = re.compile(r"(?:us-gov|us|eu|apac|jp|au|ca)\.(?=[a-z0-9]+\.)")
@@ -152,7 +155,7 @@ def _alias_goal(alias: Alias, own: _OwnModels) -> tuple[str, str]:
 
 def _resolve_one(name: ModelName, goals: Sequence[tuple[str, tuple[str, str]]], own: _OwnModels) -> Resolution:
     logged = (name.price_model or "").strip().lower()
-    if not logged:
+    if not logged or len(logged) > _MOST_CHARACTERS:
         return Resolution(name, None, None, None)
     for pattern, goal in goals:
         if pattern == logged or fnmatch.fnmatchcase(logged, pattern):

@@ -1,34 +1,86 @@
 -- Answers of Anthropic's Messages API: bodies alone, in an envelope of the user's own logger, or in the results of a
 -- message batch. One record is one call; with usage.iterations it may be several. Texts of answers are never read.
 WITH located AS (
+    -- A logger may write the body, or the whole HTTP response, as a text that holds JSON. One look into each place
+    -- takes what is needed: every look parses the whole answer again and keeps the memory for it.
     SELECT
-        *,
-        -- A logger may write the body, or the whole HTTP response, as a text that holds JSON.
-        try_cast(response ->> '$' AS JSON) AS response_json,
-        try_cast(response_json ->> '$.body' AS JSON) AS response_body,
-        coalesce(result ->> '$.type', '') AS outcome,
-        custom_id IS NOT NULL AND json_type(result) = 'OBJECT' AS is_batch,
-        -- The record itself, as far as its names are those of a body.
-        json_object(
-            'id', id, 'type', type, 'model', model, 'usage', usage, 'error', error, 'request_id', request_id
-        ) AS bare
+        * EXCLUDE (response, body, result),
+        response IS NOT NULL OR body IS NOT NULL AS has_place,
+        list_transform(
+            [response, body],
+            lambda place: json_transform(
+                CASE WHEN starts_with(place::VARCHAR, '"') THEN try_cast(place ->> '$' AS JSON) ELSE place END,
+                '{"status_code": "VARCHAR", "body": "JSON",
+                  "id": "VARCHAR", "type": "VARCHAR", "model": "VARCHAR", "stop_reason": "VARCHAR",
+                  "usage": "JSON", "error": "JSON", "request_id": "VARCHAR"}'
+            )
+        ) AS places,
+        coalesce(result.type, '') AS outcome,
+        coalesce(custom_id IS NOT NULL AND result IS NOT NULL, false) AS is_batch,
+        result.message AS batch_answer,
+        result.error AS batch_error
     FROM records
+),
+
+chosen AS (
+    SELECT
+        * EXCLUDE (places),
+        places[1].status_code AS response_status,
+        places[1].request_id AS response_request_id,
+        list_filter(
+            [
+                batch_answer,
+                json_transform(
+                    batch_error,
+                    '{"id": "VARCHAR", "type": "VARCHAR", "model": "VARCHAR", "stop_reason": "VARCHAR",
+                      "usage": "JSON", "error": "JSON", "request_id": "VARCHAR"}'
+                ),
+                json_transform(
+                    CASE
+                        WHEN starts_with(places[1].body::VARCHAR, '"')
+                            THEN try_cast(places[1].body ->> '$' AS JSON)
+                        ELSE places[1].body
+                    END,
+                    '{"id": "VARCHAR", "type": "VARCHAR", "model": "VARCHAR", "stop_reason": "VARCHAR",
+                      "usage": "JSON", "error": "JSON", "request_id": "VARCHAR"}'
+                ),
+                struct_pack(
+                    id := places[1].id, type := places[1].type, model := places[1].model,
+                    stop_reason := places[1].stop_reason, usage := places[1].usage, error := places[1].error,
+                    request_id := places[1].request_id
+                ),
+                struct_pack(
+                    id := places[2].id, type := places[2].type, model := places[2].model,
+                    stop_reason := places[2].stop_reason, usage := places[2].usage, error := places[2].error,
+                    request_id := places[2].request_id
+                )
+            ],
+            lambda part: part.usage IS NOT NULL OR part.stop_reason IS NOT NULL OR part.error IS NOT NULL
+                OR part.type LIKE '%error'
+        )[1] AS inner_body
+    FROM located
+),
+
+bodied AS (
+    SELECT
+        * EXCLUDE (inner_body),
+        is_batch OR inner_body IS NOT NULL OR has_place AS has_envelope,
+        CASE
+            WHEN inner_body IS NOT NULL THEN inner_body
+            -- The record itself, as far as its names are those of a body.
+            WHEN NOT is_batch AND NOT has_place THEN struct_pack(
+                id := id, type := type, model := model, stop_reason := CAST(NULL AS VARCHAR), usage := usage,
+                error := error, request_id := request_id
+            )
+        END AS answer
+    FROM chosen
 ),
 
 opened AS (
     SELECT
         *,
-        list_filter(
-            [result -> '$.message', result -> '$.error', response_body, response_json, try_cast(body ->> '$' AS JSON)],
-            lambda part: json_type(part) = 'OBJECT' AND (
-                json_exists(part, '$.usage') OR json_exists(part, '$.stop_reason') OR json_exists(part, '$.error')
-                OR json_extract_string(part, '$.type') LIKE '%error'
-            )
-        )[1] AS inner_body,
-        is_batch OR inner_body IS NOT NULL OR response IS NOT NULL OR body IS NOT NULL AS has_envelope,
-        coalesce(inner_body, CASE WHEN NOT has_envelope THEN bare END) AS answer,
         json_transform(
-            CASE WHEN json_type(answer, '$.usage') = 'OBJECT' THEN answer -> '$.usage' END,
+            CASE WHEN json_type(answer.usage) = 'OBJECT' THEN answer.usage END,
             '{"input_tokens": "BIGINT", "output_tokens": "BIGINT", "cache_read_input_tokens": "BIGINT",
               "cache_creation_input_tokens": "BIGINT",
               "cache_creation": {"ephemeral_5m_input_tokens": "BIGINT", "ephemeral_1h_input_tokens": "BIGINT"},
@@ -42,10 +94,10 @@ opened AS (
         ) AS used,
         -- An error of the API stands in `error`, that of a batch one level deeper.
         list_filter(
-            [answer -> '$.error.error', answer -> '$.error', CASE WHEN outcome = 'errored' THEN answer END],
+            [answer.error -> '$.error', answer.error, CASE WHEN outcome = 'errored' THEN to_json(answer) END],
             lambda part: json_type(part) = 'OBJECT'
         )[1] AS told_error
-    FROM located
+    FROM bodied
 ),
 
 counted AS (
@@ -53,8 +105,8 @@ counted AS (
         * REPLACE (
             CASE WHEN coalesce(used.input_tokens, used.output_tokens) IS NOT NULL THEN used END AS used
         ),
-        answer ->> '$.type' AS kind,
-        nullif(answer ->> '$.model', '') AS served,
+        answer.type AS kind,
+        nullif(answer.model, '') AS served,
         nullif(
             coalesce(request.body.model, request.model, CASE WHEN has_envelope THEN model END), ''
         ) AS wanted,
@@ -139,13 +191,13 @@ timed AS (
         coalesce(try_cast(ttft_ms AS DOUBLE), try_cast(time_to_first_token_ms AS DOUBLE)) / 1000 AS first_token,
         coalesce(try_cast(stream AS BOOLEAN), request.stream, request.body.stream) AS streamed,
         coalesce(
-            try_cast(response_json ->> '$.status_code' AS INTEGER), try_cast(status_code AS INTEGER),
+            try_cast(response_status AS INTEGER), try_cast(status_code AS INTEGER),
             try_cast(http_status AS INTEGER), CASE WHEN has_envelope THEN try_cast(status AS INTEGER) END
         ) AS http,
         told_error IS NOT NULL OR outcome IN ('errored', 'expired') OR coalesce(http >= 400, false) AS failed,
-        nullif(answer ->> '$.id', '') AS answer_id,
+        nullif(answer.id, '') AS answer_id,
         coalesce(
-            nullif(request_id, ''), nullif(answer ->> '$.request_id', ''), nullif(response_json ->> '$.request_id', ''),
+            nullif(request_id, ''), nullif(answer.request_id, ''), nullif(response_request_id, ''),
             CASE WHEN has_envelope THEN nullif(id, '') END
         ) AS request_name,
         lower(nullif(trim(provider), '')) AS told_provider
@@ -158,15 +210,20 @@ judged AS (
         coalesce(used IS NOT NULL OR kind = 'message', false) OR told_error IS NOT NULL
         OR outcome IN ('errored', 'canceled', 'expired') OR (has_envelope AND coalesce(http >= 400, false)) AS is_call,
         coalesce(
-            answer_id, request_name,
-            concat_ws('|', custom_id, epoch_us(written_at), served, outcome, md5(concat_ws('|', used, told_error)))
+            answer_id,
+            CASE WHEN starts_with(request_name, 'req_') THEN request_name END,
+            -- An id that the application gave is the same for every attempt.
+            concat_ws(
+                '|', request_name, custom_id, epoch_us(written_at), served, outcome,
+                md5(concat_ws('|', used, told_error))
+            )
         ) AS call_key
     FROM timed
 ),
 
 parts AS (
     SELECT
-        * EXCLUDE (response, body, result, response_json, response_body, inner_body),
+        *,
         unnest(
             CASE
                 WHEN is_split THEN list_transform(
@@ -252,7 +309,8 @@ SELECT
         WHEN 'advisor_message' THEN 'advisor'
         ELSE 'messages'
     END AS operation_name,
-    coalesce(nullif(endpoint, ''), nullif(url, '')) AS endpoint,
+    -- What follows the path may be a key.
+    split_part(coalesce(nullif(endpoint, ''), nullif(url, '')), '?', 1) AS endpoint,
     CASE
         WHEN told_provider IN ('bedrock', 'aws', 'aws_bedrock', 'amazon_bedrock') THEN 'aws.bedrock'
         WHEN told_provider IN ('vertex', 'vertex_ai', 'vertexai', 'google', 'google_vertex') THEN 'gcp.vertex_ai'

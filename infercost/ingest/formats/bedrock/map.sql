@@ -65,26 +65,90 @@ logs AS (
 ),
 
 bodies AS (
+    -- A stream is logged as the list of its events; a whole answer is read as a list of one. Every look into a body
+    -- parses it again and keeps the memory for it, so one takes what is needed.
+    SELECT
+        * EXCLUDE (body),
+        json_type(body) AS body_kind,
+        CASE
+            WHEN json_type(body) = 'ARRAY' THEN json_transform(
+                body,
+                '[{"id": "VARCHAR", "model": "VARCHAR", "type": "VARCHAR", "usage": "JSON",
+                   "message": {"id": "VARCHAR", "model": "VARCHAR", "type": "VARCHAR", "usage": "JSON"},
+                   "metrics": {"latencyMs": "DOUBLE"}, "serviceTier": {"type": "VARCHAR"},
+                   "performanceConfig": {"latency": "VARCHAR"}, "amazon-bedrock-guardrailAction": "VARCHAR",
+                   "metadata": {"usage": "JSON", "metrics": {"latencyMs": "DOUBLE"}, "serviceTier": {"type": "VARCHAR"},
+                     "performanceConfig": {"latency": "VARCHAR"}},
+                   "amazon-bedrock-invocationMetrics": {"invocationLatency": "DOUBLE", "firstByteLatency": "DOUBLE"}}]'
+            )
+            WHEN json_type(body) = 'OBJECT' THEN [json_transform(
+                body,
+                '{"id": "VARCHAR", "model": "VARCHAR", "type": "VARCHAR", "usage": "JSON",
+                  "message": {"id": "VARCHAR", "model": "VARCHAR", "type": "VARCHAR", "usage": "JSON"},
+                  "metrics": {"latencyMs": "DOUBLE"}, "serviceTier": {"type": "VARCHAR"},
+                  "performanceConfig": {"latency": "VARCHAR"}, "amazon-bedrock-guardrailAction": "VARCHAR",
+                  "metadata": {"usage": "JSON", "metrics": {"latencyMs": "DOUBLE"}, "serviceTier": {"type": "VARCHAR"},
+                    "performanceConfig": {"latency": "VARCHAR"}},
+                  "amazon-bedrock-invocationMetrics": {"invocationLatency": "DOUBLE", "firstByteLatency": "DOUBLE"}}'
+            )]
+        END AS events
+    FROM logs
+),
+
+opened AS (
+    -- The message opens a stream, its last event has the measurements.
     SELECT
         *,
-        -- A stream is logged as the list of its events: the message opens it, the last event has the measurements.
-        CASE WHEN json_type(body) = 'ARRAY' THEN (body -> '$[*].message')[1] ELSE body END AS message_json,
         CASE
-            WHEN json_type(body) = 'ARRAY'
-                THEN coalesce((body -> '$[*].usage')[-1], (body -> '$[*].metadata.usage')[-1], message_json -> '$.usage')
-            ELSE body -> '$.usage'
-        END AS last_usage,
-        coalesce(message_json -> '$.usage.cache_creation', last_usage -> '$.cache_creation') AS split,
-        try_cast(last_usage -> '$.cacheDetails' AS STRUCT(ttl VARCHAR, "inputTokens" BIGINT)[]) AS cache_details,
-        CASE
-            WHEN json_type(body) = 'ARRAY' THEN (body -> '$[*]."amazon-bedrock-invocationMetrics"')[-1]
-            ELSE body -> '$."amazon-bedrock-invocationMetrics"'
-        END AS measured,
-        CASE
-            WHEN json_type(body) = 'ARRAY' THEN (body ->> '$[*]."amazon-bedrock-guardrailAction"')[-1]
-            ELSE body ->> '$."amazon-bedrock-guardrailAction"'
-        END AS guardrail
-    FROM logs
+            WHEN body_kind = 'OBJECT' THEN struct_pack(
+                id := events[1].id, model := events[1].model, type := events[1].type, usage := events[1].usage
+            )
+            ELSE list_filter(
+                list_transform(events, lambda event: event.message), lambda message: message IS NOT NULL
+            )[1]
+        END AS opening,
+        list_filter(list_transform(events, lambda event: event.usage), lambda told: told IS NOT NULL)[-1]
+            AS event_usage,
+        list_filter(list_transform(events, lambda event: event.metadata.usage), lambda told: told IS NOT NULL)[-1]
+            AS metadata_usage,
+        list_filter(
+            list_transform(
+                events, lambda event: coalesce(event.metrics.latencyMs, event.metadata.metrics.latencyMs)
+            ),
+            lambda told: told IS NOT NULL
+        )[-1] AS latency_ms,
+        list_filter(
+            list_transform(
+                events,
+                lambda event: coalesce(
+                    event.serviceTier.type, event.metadata.serviceTier.type,
+                    CASE
+                        WHEN coalesce(event.performanceConfig.latency, event.metadata.performanceConfig.latency)
+                            = 'optimized' THEN 'latency-optimized'
+                    END
+                )
+            ),
+            lambda told: told IS NOT NULL
+        )[-1] AS event_tier,
+        list_filter(
+            list_transform(events, lambda event: event."amazon-bedrock-invocationMetrics"),
+            lambda told: told IS NOT NULL
+        )[-1] AS measured,
+        list_filter(
+            list_transform(events, lambda event: event."amazon-bedrock-guardrailAction"),
+            lambda told: told IS NOT NULL
+        )[-1] AS guardrail
+    FROM bodies
+),
+
+used AS (
+    SELECT
+        * EXCLUDE (events),
+        coalesce(event_usage, metadata_usage, opening.usage) AS last_usage,
+        opening.usage AS first_usage,
+        coalesce(first_usage -> '$.cache_creation', last_usage -> '$.cache_creation') AS split,
+        try_cast(last_usage -> '$.cacheDetails' AS STRUCT(ttl VARCHAR, "inputTokens" BIGINT)[]) AS cache_details
+    FROM opened
 ),
 
 counted AS (
@@ -93,7 +157,7 @@ counted AS (
         input.inputTokenCount IS NOT NULL OR output.outputTokenCount IS NOT NULL AS is_counted,
         coalesce(
             input.inputTokenCount,
-            try_cast(coalesce(last_usage ->> '$.inputTokens', message_json ->> '$.usage.input_tokens') AS BIGINT)
+            try_cast(coalesce(last_usage ->> '$.inputTokens', first_usage ->> '$.input_tokens') AS BIGINT)
         ) AS uncached,
         coalesce(
             output.outputTokenCount,
@@ -104,7 +168,7 @@ counted AS (
             try_cast(
                 coalesce(
                     last_usage ->> '$.cacheReadInputTokens', last_usage ->> '$.cacheReadInputTokenCount',
-                    message_json ->> '$.usage.cache_read_input_tokens'
+                    first_usage ->> '$.cache_read_input_tokens'
                 ) AS BIGINT
             )
         ) AS reads,
@@ -113,7 +177,7 @@ counted AS (
             try_cast(
                 coalesce(
                     last_usage ->> '$.cacheWriteInputTokens', last_usage ->> '$.cacheWriteInputTokenCount',
-                    message_json ->> '$.usage.cache_creation_input_tokens'
+                    first_usage ->> '$.cache_creation_input_tokens'
                 ) AS BIGINT
             )
         ) AS writes,
@@ -127,7 +191,7 @@ counted AS (
         ) AS told_1h,
         try_cast(last_usage ->> '$.output_tokens_details.thinking_tokens' AS BIGINT) AS told_thinking,
         try_cast(last_usage ->> '$.totalTokens' AS BIGINT) AS told_total
-    FROM bodies
+    FROM used
 ),
 
 named AS (
@@ -149,17 +213,14 @@ named AS (
             ),
             false
         ) AS is_opaque,
-        nullif(message_json ->> '$.model', '') AS answered_by,
-        nullif(message_json ->> '$.id', '') AS answer_id,
+        nullif(opening.model, '') AS answered_by,
+        nullif(opening.id, '') AS answer_id,
         utc(written_at) AS started,
         schema_type = 'ModelInvocationLog' OR (schema_type IS NULL AND model_id IS NOT NULL AND request IS NOT NULL)
             AS is_call,
         coalesce(contains(lower(model_name), 'embed'), false) AS is_embedding,
         try_cast(status_text AS INTEGER) AS http,
-        coalesce(
-            nullif(last_usage ->> '$.service_tier', ''), body ->> '$.serviceTier.type',
-            CASE WHEN body ->> '$.performanceConfig.latency' = 'optimized' THEN 'latency-optimized' END
-        ) AS told_tier
+        coalesce(nullif(last_usage ->> '$.service_tier', ''), event_tier) AS told_tier
     FROM counted
 )
 
@@ -177,22 +238,18 @@ SELECT
     END AS reject_reason,
     request AS dedupe_key,
     CASE WHEN has_usage THEN 4 ELSE 0 END + CASE WHEN writes IS NOT NULL THEN 2 ELSE 0 END
-    + CASE WHEN json_type(body) IN ('OBJECT', 'ARRAY') THEN 1 ELSE 0 END AS dedupe_rank,
+    + CASE WHEN body_kind IN ('OBJECT', 'ARRAY') THEN 1 ELSE 0 END AS dedupe_rank,
     request AS request_id,
     answer_id AS response_id,
     started AS started_at,
-    coalesce(
-        try_cast(body ->> '$.metrics.latencyMs' AS DOUBLE), try_cast((body ->> '$[*].metrics.latencyMs')[-1] AS DOUBLE),
-        try_cast((body ->> '$[*].metadata.metrics.latencyMs')[-1] AS DOUBLE),
-        try_cast(measured ->> '$.invocationLatency' AS DOUBLE)
-    ) / 1000 AS duration_seconds,
-    CASE WHEN operation LIKE '%Stream' THEN try_cast(measured ->> '$.firstByteLatency' AS DOUBLE) END / 1000
+    coalesce(latency_ms, measured.invocationLatency) / 1000 AS duration_seconds,
+    CASE WHEN operation LIKE '%Stream' THEN measured.firstByteLatency END / 1000
         AS time_to_first_token_seconds,
     operation LIKE '%Stream' AS stream,
     CASE
         WHEN is_embedding THEN 'embeddings'
         WHEN operation LIKE 'Converse%' THEN 'chat'
-        WHEN coalesce(message_json ->> '$.type' = 'message', false) THEN 'messages'
+        WHEN coalesce(opening.type = 'message', false) THEN 'messages'
         ELSE 'invoke_model'
     END AS operation_name,
     operation AS endpoint,

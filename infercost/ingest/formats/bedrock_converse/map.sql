@@ -28,8 +28,9 @@ opened AS (
         CASE WHEN json_type(answer, '$.usage.inputTokens') IS NOT NULL THEN answer -> '$.usage' END AS used,
         coalesce(answer -> '$.ResponseMetadata', "ResponseMetadata") AS transport,
         nullif(coalesce(request.modelId, modelId, request.model, model_id, model), '') AS model_name,
+        nullif(transport ->> '$.RequestId', '') AS aws_request,
         coalesce(
-            nullif(transport ->> '$.RequestId', ''), nullif(request_id, ''), CASE WHEN has_envelope THEN nullif(id, '') END
+            aws_request, nullif(request_id, ''), CASE WHEN has_envelope THEN nullif(id, '') END
         ) AS request_name,
         try_cast(used ->> '$.inputTokens' AS BIGINT) AS uncached,
         try_cast(used ->> '$.outputTokens' AS BIGINT) AS completion,
@@ -83,7 +84,8 @@ timed AS (
             try_cast(http_status AS INTEGER), try_cast(status AS INTEGER)
         ) AS http,
         coalesce(
-            answer ->> '$.Error.Code', nullif(errorCode, ''), error ->> '$.Code', error ->> '$.code', error ->> '$.type',
+            answer ->> '$.Error.Code', nullif(errorCode, ''), error ->> '$.Code', error ->> '$.code',
+            error ->> '$.type',
             CASE WHEN json_type(error) = 'VARCHAR' THEN error ->> '$' END
         ) AS told_error,
         nullif(regexp_extract(model_name, '^arn(:[^:]*){4}:(.*)$', 2), '') AS resource,
@@ -110,8 +112,11 @@ SELECT
             THEN 'the answer has no time: write it with a timestamp beside it, or with its ResponseMetadata'
         WHEN least(uncached, completion, reads, writes) < 0 THEN 'a token count is negative'
     END AS reject_reason,
-    coalesce(request_name, concat_ws('|', epoch_us(started), model_name, md5(concat_ws('|', used, told_error))))
-        AS dedupe_key,
+    -- An id that the application gave may stand for several calls; that of AWS is one call's.
+    coalesce(
+        aws_request,
+        concat_ws('|', request_name, epoch_us(started), model_name, md5(concat_ws('|', used, told_error)))
+    ) AS dedupe_key,
     -- The record of the invocation log knows more of the call than the application does.
     CASE WHEN has_usage THEN 3 ELSE 0 END AS dedupe_rank,
     request_name AS request_id,
@@ -122,7 +127,8 @@ SELECT
     CASE WHEN streamed AND first_token >= 0 THEN first_token END AS time_to_first_token_seconds,
     streamed AS stream,
     'chat' AS operation_name,
-    coalesce(nullif(endpoint, ''), nullif(url, ''), operation) AS endpoint,
+    -- What follows the path may be a key.
+    split_part(coalesce(nullif(endpoint, ''), nullif(url, ''), operation), '?', 1) AS endpoint,
     'aws.bedrock' AS provider_name,
     coalesce(nullif(deployment, ''), resource) AS deployment,
     nullif(region, '') AS region,

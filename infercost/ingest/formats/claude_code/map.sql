@@ -217,11 +217,14 @@ SELECT
     CASE WHEN has_usage THEN 'reported' ELSE 'missing' END AS usage_source,
     CASE WHEN is_failure THEN 'error' ELSE 'ok' END AS status,
     CASE
-        WHEN is_failure THEN coalesce(
-            CASE WHEN json_type(error) = 'VARCHAR' THEN error ->> '$' END,
-            error ->> '$.error.type',
-            error ->> '$.type'
-        )
+        WHEN is_failure THEN list_filter(
+            [
+                CASE WHEN json_type(error) = 'VARCHAR' THEN error ->> '$' END, error ->> '$.error.type',
+                error ->> '$.type'
+            ],
+            -- A class of errors is one word; anything else may be a message that repeats a prompt.
+            lambda name: regexp_full_match(name, '[A-Za-z0-9_.:-]{1,64}')
+        )[1]
     END AS error_type,
     CASE WHEN is_failure THEN try_cast(error ->> '$.status' AS INTEGER) END AS http_status,
     CASE WHEN part.is_main THEN try_cast(cost AS DECIMAL(18, 12)) END AS reported_cost

@@ -71,8 +71,12 @@ SELECT
     END AS reject_reason,
     coalesce(
         answer_id,
-        CASE WHEN inner_body IS NOT NULL THEN nullif(id, '') END,
-        concat_ws('|', request_id, epoch_us(started), wanted, md5(concat_ws('|', billed, seen, error)))
+        -- An id of the user's own logger may be a row number, which begins anew in the next file.
+        CASE WHEN inner_body IS NOT NULL AND length(id) >= 16 THEN id END,
+        concat_ws(
+            '|', CASE WHEN inner_body IS NOT NULL THEN nullif(id, '') END, request_id, epoch_us(started), wanted,
+            md5(concat_ws('|', billed, seen, error))
+        )
     ) AS dedupe_key,
     CASE WHEN has_usage THEN 4 WHEN failed THEN 1 ELSE 2 END AS dedupe_rank,
     coalesce(nullif(request_id, ''), CASE WHEN inner_body IS NOT NULL THEN nullif(id, '') END, answer_id) AS request_id,
@@ -87,7 +91,8 @@ SELECT
         WHEN has_usage AND answered IS NULL THEN 'embeddings'
         WHEN has_usage THEN 'chat'
     END AS operation_name,
-    nullif(endpoint, '') AS endpoint,
+    -- What follows the path may be a key.
+    split_part(nullif(endpoint, ''), '?', 1) AS endpoint,
     CASE
         WHEN json_type(provider) = 'VARCHAR'
             AND lower(provider ->> '$') IN ('bedrock', 'aws', 'aws.bedrock', 'aws_bedrock')

@@ -289,9 +289,12 @@ SELECT
     coalesce(
         answer_id,
         CASE WHEN is_row THEN told_request END,
-        envelope_id,
-        "key",
-        concat_ws('|', told_request, epoch_us(started), served, md5(concat_ws('|', written, body_error, outer_error)))
+        -- Short ids and the keys of a batch may be row numbers, which begin anew in the next file.
+        CASE WHEN length(envelope_id) >= 16 THEN envelope_id END,
+        concat_ws(
+            '|', envelope_id, "key", told_request, epoch_us(started), served,
+            md5(concat_ws('|', written, body_error, outer_error))
+        )
     ) AS dedupe_key,
     -- The pieces of a stream repeat the id with counts that grow.
     CASE WHEN has_usage THEN 10 + coalesce(told_prompt, claude_input, 0) + candidates + coalesce(thoughts, 0)
@@ -310,7 +313,10 @@ SELECT
         WHEN contains(lower(coalesce(served, wanted, '')), 'embedding') THEN 'embeddings'
         ELSE 'generate_content'
     END AS operation_name,
-    coalesce(CASE WHEN is_row THEN api_method END, CASE WHEN NOT is_row THEN nullif(endpoint, '') END) AS endpoint,
+    coalesce(CASE WHEN is_row THEN api_method END, CASE
+        -- What follows the path may be a key.
+        WHEN NOT is_row THEN split_part(nullif(endpoint, ''), '?', 1)
+    END) AS endpoint,
     CASE
         WHEN is_row OR traffic IS NOT NULL OR processed_time IS NOT NULL
             OR regexp_matches(told_provider, 'vertex') THEN 'gcp.vertex_ai'

@@ -1,54 +1,104 @@
 -- Answers of llama.cpp's server: OpenAI's shape or its own, both with timings; alone or in a line of the user's own.
-WITH opened AS (
+WITH found AS (
+    -- The answer may lie inside a line of the user's own logger, as JSON or as a text of it. One look into each place
+    -- takes what is needed: every look parses the whole answer again and keeps the memory for it.
     SELECT
         *,
-        try_cast(response ->> '$' AS JSON) AS outer_response,
-        try_cast(request ->> '$' AS JSON) AS request_json,
-        coalesce(try_cast(request_json ->> '$.body' AS JSON), request_json) AS wanted,
-        -- The answer may lie inside a line of the user's own logger.
+        coalesce(request.body, struct_pack(
+            model := request.model, stream := request.stream, "user" := request."user", metadata := request.metadata
+        )) AS wanted,
+        list_transform(
+            [response, body, output],
+            lambda place: json_transform(
+                CASE WHEN starts_with(place::VARCHAR, '"') THEN try_cast(place ->> '$' AS JSON) ELSE place END,
+                '{"status_code": "VARCHAR", "body": "JSON",
+                  "id": "VARCHAR", "object": "VARCHAR", "created": "VARCHAR", "model": "VARCHAR", "usage": "JSON",
+                  "timings": "JSON", "tokens_evaluated": "VARCHAR", "tokens_predicted": "VARCHAR", "error": "JSON"}'
+            )
+        ) AS places
+    FROM records
+),
+
+chosen AS (
+    SELECT
+        * EXCLUDE (response, body, output, places),
+        places[1].status_code AS outer_status,
         list_filter(
             [
-                try_cast(outer_response ->> '$.body' AS JSON), outer_response, try_cast(body ->> '$' AS JSON),
-                try_cast(output ->> '$' AS JSON)
+                json_transform(
+                    CASE
+                        WHEN starts_with(places[1].body::VARCHAR, '"')
+                            THEN try_cast(places[1].body ->> '$' AS JSON)
+                        ELSE places[1].body
+                    END,
+                    '{"status_code": "VARCHAR", "body": "JSON",
+                          "id": "VARCHAR", "object": "VARCHAR", "created": "VARCHAR", "model": "VARCHAR",
+                          "usage": "JSON",
+                      "timings": "JSON", "tokens_evaluated": "VARCHAR", "tokens_predicted": "VARCHAR", "error": "JSON"}'
+                ),
+                places[1], places[2], places[3]
             ],
-            lambda part: json_type(part) = 'OBJECT' AND (
-                json_exists(part, '$.timings') OR json_exists(part, '$.usage') OR json_exists(part, '$.error')
-            )
-        )[1] AS inner_body,
+            lambda part: part.timings IS NOT NULL OR part.usage IS NOT NULL OR part.error IS NOT NULL
+                OR part.object IS NOT NULL
+        )[1] AS inner_body
+    FROM found
+),
+
+opened AS (
+    SELECT
+        * EXCLUDE (inner_body),
         inner_body IS NOT NULL AS has_envelope,
-        coalesce(
-            inner_body,
-            json_object(
-                'id', id, 'object', object, 'created', created, 'model', model, 'usage', usage, 'timings', timings,
-                'tokens_evaluated', tokens_evaluated, 'tokens_predicted', tokens_predicted, 'stop', stop, 'error', error
+        CASE
+            WHEN inner_body IS NOT NULL THEN inner_body
+            ELSE struct_pack(
+                status_code := CAST(NULL AS VARCHAR), body := CAST(NULL AS JSON), id := id, object := object,
+                created := created, model := model, usage := usage, timings := timings,
+                tokens_evaluated := tokens_evaluated, tokens_predicted := tokens_predicted, error := error
             )
-        ) AS answer
-    FROM records
+        END AS answer
+    FROM chosen
+),
+
+counted AS (
+    SELECT
+        *,
+        json_transform(
+            answer.usage,
+            '{"prompt_tokens": "VARCHAR", "completion_tokens": "VARCHAR",
+              "prompt_tokens_details": {"cached_tokens": "BIGINT"}}'
+        ) AS used,
+        json_transform(
+            answer.timings,
+            '{"cache_n": "BIGINT", "prompt_n": "BIGINT", "prompt_ms": "DOUBLE", "predicted_n": "VARCHAR",
+              "predicted_ms": "DOUBLE"}'
+        ) AS timed,
+        CASE
+            WHEN json_type(answer.error) <> 'NULL' THEN answer.error
+            WHEN json_type(error) <> 'NULL' THEN error
+        END AS failure
+    FROM opened
 ),
 
 told AS (
     SELECT
         *,
-        coalesce(answer ->> '$.object', '') AS kind,
-        nullif(answer ->> '$.id', '') AS answer_id,
-        nullif(answer ->> '$.model', '') AS served,
-        coalesce(nullif(wanted ->> '$.model', ''), CASE WHEN has_envelope THEN nullif(model, '') END) AS asked,
-        try_cast(answer ->> '$.timings.cache_n' AS BIGINT) AS told_cache,
-        try_cast(answer ->> '$.timings.prompt_n' AS BIGINT) AS evaluated,
-        try_cast(coalesce(answer ->> '$.usage.prompt_tokens', answer ->> '$.tokens_evaluated') AS BIGINT) AS prompt,
-        try_cast(answer ->> '$.usage.prompt_tokens_details.cached_tokens' AS BIGINT) AS told_reads,
+        coalesce(answer.object, '') AS kind,
+        nullif(answer.id, '') AS answer_id,
+        nullif(answer.model, '') AS served,
+        coalesce(nullif(wanted.model, ''), CASE WHEN has_envelope THEN nullif(model, '') END) AS asked,
+        timed.cache_n AS told_cache,
+        timed.prompt_n AS evaluated,
+        try_cast(coalesce(used.prompt_tokens, answer.tokens_evaluated) AS BIGINT) AS prompt,
+        used.prompt_tokens_details.cached_tokens AS told_reads,
         try_cast(
-            coalesce(
-                answer ->> '$.timings.predicted_n', answer ->> '$.usage.completion_tokens',
-                answer ->> '$.tokens_predicted'
-            ) AS BIGINT
+            coalesce(timed.predicted_n, used.completion_tokens, answer.tokens_predicted) AS BIGINT
         ) AS completion,
-        try_cast(answer ->> '$.timings.prompt_ms' AS DOUBLE) AS prompt_ms,
-        try_cast(answer ->> '$.timings.predicted_ms' AS DOUBLE) AS predicted_ms,
+        timed.prompt_ms AS prompt_ms,
+        timed.predicted_ms AS predicted_ms,
         -- Before it had cache_n the server told the whole prompt and the evaluated part of it all the same.
         coalesce(told_cache, told_reads, CASE WHEN prompt >= evaluated THEN prompt - evaluated END) AS reads,
         coalesce(evaluated, apart(prompt, reads)) AS fresh,
-        coalesce(from_seconds(nullif(try_cast(answer ->> '$.created' AS DOUBLE), 0)), list_filter(
+        coalesce(from_seconds(nullif(try_cast(answer.created AS DOUBLE), 0)), list_filter(
             list_transform(
                 [started_at, start_time, "timestamp", "time", ts, logged_at],
                 lambda written: CASE
@@ -62,20 +112,16 @@ told AS (
         coalesce(prompt_ms + predicted_ms, try_cast(duration_ms AS DOUBLE), try_cast(latency_ms AS DOUBLE)) AS took_ms,
         CASE
             WHEN kind LIKE '%.chunk' THEN true
-            ELSE coalesce(try_cast(stream AS BOOLEAN), try_cast(wanted ->> '$.stream' AS BOOLEAN))
+            ELSE coalesce(try_cast(stream AS BOOLEAN), try_cast(wanted.stream AS BOOLEAN))
         END AS streamed,
         coalesce(
-            try_cast(outer_response ->> '$.status_code' AS INTEGER), try_cast(status_code AS INTEGER),
-            try_cast(http_status AS INTEGER), try_cast(answer ->> '$.error.code' AS INTEGER)
+            try_cast(outer_status AS INTEGER), try_cast(status_code AS INTEGER),
+            try_cast(http_status AS INTEGER), try_cast(answer.error ->> '$.code' AS INTEGER)
         ) AS http,
-        coalesce(
-            CASE WHEN json_type(answer, '$.error') NOT IN ('NULL') THEN answer -> '$.error' END,
-            CASE WHEN json_type(error) NOT IN ('NULL') THEN error END
-        ) AS failure,
         fresh IS NOT NULL OR completion IS NOT NULL AS has_usage,
         failure IS NOT NULL OR coalesce(http >= 400, false) AS failed,
         has_usage OR failed OR (kind <> '' AND kind NOT LIKE '%.chunk') AS is_call
-    FROM opened
+    FROM counted
 )
 
 SELECT
@@ -88,9 +134,9 @@ SELECT
         WHEN least(evaluated, completion, told_cache, prompt) < 0 THEN 'a token count is negative'
     END AS reject_reason,
     coalesce(
-        answer_id || '|' || coalesce(answer ->> '$.created', epoch_us(started)::VARCHAR),
-        nullif(request_id, ''),
-        concat_ws('|', epoch_us(started), served, reads, fresh, completion, took_ms, http)
+        answer_id || '|' || coalesce(answer.created, epoch_us(started)::VARCHAR),
+        -- Attempts of one request share its id, so it alone does not tell them apart.
+        concat_ws('|', nullif(request_id, ''), epoch_us(started), served, reads, fresh, completion, took_ms, http)
     ) AS dedupe_key,
     CASE WHEN has_usage THEN 1 + coalesce(completion, 0) ELSE 0 END AS dedupe_rank,
     coalesce(nullif(request_id, ''), answer_id) AS request_id,
@@ -109,10 +155,10 @@ SELECT
     coalesce(asked, served) AS request_model,
     served AS response_model,
     coalesce(served, asked) AS price_model,
-    coalesce(nullif(user_id, ''), nullif("user", ''), wanted ->> '$.user') AS user_id,
+    coalesce(nullif(user_id, ''), nullif("user", ''), wanted."user") AS user_id,
     nullif(team, '') AS team_name,
     tag_map(
-        json_pairs(metadata) || json_pairs(wanted -> '$.metadata')
+        json_pairs(metadata) || json_pairs(wanted.metadata)
         || [{'key': 'feature', 'value': feature}, {'key': 'environment', 'value': environment}]
     ) AS tags,
     CASE WHEN has_usage THEN fresh END AS input_uncached_tokens,

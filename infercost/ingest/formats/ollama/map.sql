@@ -1,48 +1,81 @@
 -- Answers of Ollama's own API: the last part of a stream or the whole, alone or in a line of the user's own.
-WITH opened AS (
+WITH found AS (
+    -- The answer may lie inside a line of the user's own logger, as JSON or as a text of it. One look into each place
+    -- takes what is needed: every look parses the whole answer again and keeps the memory for it.
     SELECT
         *,
-        try_cast(response ->> '$' AS JSON) AS outer_response,
-        try_cast(request ->> '$' AS JSON) AS request_json,
-        coalesce(try_cast(request_json ->> '$.body' AS JSON), request_json) AS wanted,
-        -- The answer may lie inside a line of the user's own logger.
+        coalesce(request.body, struct_pack(
+            model := request.model, stream := request.stream, "user" := request."user", metadata := request.metadata
+        )) AS wanted,
+        list_transform(
+            -- Ollama itself calls the text of an answer `response`, and that text may be JSON.
+            CASE WHEN total_duration IS NULL AND done IS NULL THEN [response, body, output] END,
+            lambda place: json_transform(
+                CASE WHEN starts_with(place::VARCHAR, '"') THEN try_cast(place ->> '$' AS JSON) ELSE place END,
+                '{"status_code": "VARCHAR", "body": "JSON",
+                  "model": "VARCHAR", "created_at": "VARCHAR", "done": "VARCHAR", "total_duration": "VARCHAR",
+                  "load_duration": "VARCHAR", "prompt_eval_count": "VARCHAR", "prompt_eval_duration": "VARCHAR",
+                  "eval_count": "VARCHAR", "error": "JSON", "message": {"role": "VARCHAR"}, "embeddings": ["JSON"]}'
+            )
+        ) AS places
+    FROM records
+),
+
+chosen AS (
+    SELECT
+        * EXCLUDE (response, body, output, places),
+        places[1].status_code AS outer_status,
         list_filter(
             [
-                try_cast(outer_response ->> '$.body' AS JSON), outer_response, try_cast(body ->> '$' AS JSON),
-                try_cast(output ->> '$' AS JSON)
+                json_transform(
+                    CASE
+                        WHEN starts_with(places[1].body::VARCHAR, '"')
+                            THEN try_cast(places[1].body ->> '$' AS JSON)
+                        ELSE places[1].body
+                    END,
+                    '{"status_code": "VARCHAR", "body": "JSON",
+                      "model": "VARCHAR", "created_at": "VARCHAR", "done": "VARCHAR", "total_duration": "VARCHAR",
+                      "load_duration": "VARCHAR", "prompt_eval_count": "VARCHAR", "prompt_eval_duration": "VARCHAR",
+                      "eval_count": "VARCHAR", "error": "JSON", "message": {"role": "VARCHAR"}, "embeddings": ["JSON"]}'
+                ),
+                places[1], places[2], places[3]
             ],
-            lambda part: json_type(part) = 'OBJECT' AND (
-                json_exists(part, '$.total_duration') OR json_exists(part, '$.done') OR json_exists(part, '$.error')
-            )
-        )[1] AS inner_body,
-        -- Ollama itself calls the text of an answer `response`, and that text may be JSON.
-        inner_body IS NOT NULL AND total_duration IS NULL AND done IS NULL AS has_envelope,
+            lambda part: part.total_duration IS NOT NULL OR part.done IS NOT NULL OR part.error IS NOT NULL
+        )[1] AS inner_body
+    FROM found
+),
+
+opened AS (
+    SELECT
+        * EXCLUDE (inner_body, message, embeddings),
+        inner_body IS NOT NULL AS has_envelope,
         CASE
-            WHEN has_envelope THEN inner_body
-            ELSE json_object(
-                'model', model, 'created_at', created_at, 'done', done, 'total_duration', total_duration,
-                'load_duration', load_duration, 'prompt_eval_count', prompt_eval_count,
-                'prompt_eval_duration', prompt_eval_duration, 'eval_count', eval_count, 'error', error,
-                'is_chat', json_type(message) = 'OBJECT', 'is_embedding', json_type(embeddings) = 'ARRAY'
+            WHEN inner_body IS NOT NULL THEN inner_body
+            ELSE struct_pack(
+                status_code := CAST(NULL AS VARCHAR), body := CAST(NULL AS JSON), model := model,
+                created_at := created_at, done := done, total_duration := total_duration,
+                load_duration := load_duration, prompt_eval_count := prompt_eval_count::VARCHAR,
+                prompt_eval_duration := prompt_eval_duration, eval_count := eval_count::VARCHAR, error := error,
+                message := message, embeddings := embeddings
             )
         END AS answer
-    FROM records
+    FROM chosen
 ),
 
 told AS (
     SELECT
         *,
-        nullif(answer ->> '$.model', '') AS served,
-        coalesce(nullif(wanted ->> '$.model', ''), CASE WHEN has_envelope THEN nullif(model, '') END) AS asked,
-        try_cast(answer ->> '$.prompt_eval_count' AS BIGINT) AS prompt,
-        try_cast(answer ->> '$.eval_count' AS BIGINT) AS completion,
-        try_cast(answer ->> '$.total_duration' AS BIGINT) AS total_ns,
-        try_cast(answer ->> '$.load_duration' AS BIGINT) AS load_ns,
-        try_cast(answer ->> '$.prompt_eval_duration' AS BIGINT) AS prompt_ns,
+        nullif(answer.model, '') AS served,
+        coalesce(nullif(wanted.model, ''), CASE WHEN has_envelope THEN nullif(model, '') END) AS asked,
+        try_cast(answer.prompt_eval_count AS BIGINT) AS prompt,
+        try_cast(answer.eval_count AS BIGINT) AS completion,
+        try_cast(answer.total_duration AS BIGINT) AS total_ns,
+        try_cast(answer.load_duration AS BIGINT) AS load_ns,
+        try_cast(answer.prompt_eval_duration AS BIGINT) AS prompt_ns,
         coalesce(
             total_ns / 1e9, try_cast(duration_ms AS DOUBLE) / 1000, try_cast(latency_ms AS DOUBLE) / 1000
         ) AS took,
-        nullif(answer ->> '$.created_at', '') AS end_text,
+        nullif(answer.created_at, '') AS end_text,
         list_filter(
             list_transform(
                 [started_at, start_time, "timestamp", "time", ts, logged_at],
@@ -59,16 +92,16 @@ told AS (
             utc(end_text) - to_microseconds((CASE WHEN took BETWEEN 0 AND 1e9 THEN took ELSE 0 END * 1e6)::BIGINT),
             beside
         ) AS started,
-        answer ->> '$.is_embedding' = 'true' OR json_type(answer, '$.embeddings') = 'ARRAY' AS is_embedding,
-        answer ->> '$.is_chat' = 'true' OR json_type(answer, '$.message') = 'OBJECT' AS is_chat,
-        coalesce(try_cast(stream AS BOOLEAN), try_cast(wanted ->> '$.stream' AS BOOLEAN)) AS streamed,
+        answer.embeddings IS NOT NULL AS is_embedding,
+        answer.message IS NOT NULL AS is_chat,
+        coalesce(try_cast(stream AS BOOLEAN), try_cast(wanted.stream AS BOOLEAN)) AS streamed,
         coalesce(
-            try_cast(outer_response ->> '$.status_code' AS INTEGER), try_cast(status_code AS INTEGER),
-            try_cast(http_status AS INTEGER), try_cast(answer ->> '$.error.code' AS INTEGER)
+            try_cast(outer_status AS INTEGER), try_cast(status_code AS INTEGER),
+            try_cast(http_status AS INTEGER), try_cast(answer.error ->> '$.code' AS INTEGER)
         ) AS http,
         coalesce(
-            CASE WHEN json_type(answer, '$.error') NOT IN ('NULL') THEN answer -> '$.error' END,
-            CASE WHEN json_type(error) NOT IN ('NULL') THEN error END
+            CASE WHEN json_type(answer.error) <> 'NULL' THEN answer.error END,
+            CASE WHEN json_type(error) <> 'NULL' THEN error END
         ) AS failure,
         prompt IS NOT NULL OR completion IS NOT NULL AS has_usage,
         failure IS NOT NULL OR coalesce(http >= 400, false) AS failed,
@@ -104,10 +137,10 @@ SELECT
     coalesce(asked, served) AS request_model,
     served AS response_model,
     coalesce(served, asked) AS price_model,
-    coalesce(nullif(user_id, ''), nullif("user", ''), wanted ->> '$.user') AS user_id,
+    coalesce(nullif(user_id, ''), nullif("user", ''), wanted."user") AS user_id,
     nullif(team, '') AS team_name,
     tag_map(
-        json_pairs(metadata) || json_pairs(wanted -> '$.metadata')
+        json_pairs(metadata) || json_pairs(wanted.metadata)
         || [{'key': 'feature', 'value': feature}, {'key': 'environment', 'value': environment}]
     ) AS tags,
     prompt AS input_uncached_tokens,

@@ -223,7 +223,11 @@ priced AS (
             -- A bare name of a vendor's own model; a name with a path is somebody else's.
             WHEN NOT has_path THEN vendor
         END AS provider_name,
-        apart(prompt, cached) AS fresh
+        -- A total that has room for the cached tokens beside the prompt proves that they lie outside of it.
+        coalesce(
+            cached > 0 AND told_total = told_prompt + completion + cached AND coalesce(reasoning, 0) <> cached, false
+        ) AS cached_outside,
+        CASE WHEN cached_outside THEN prompt ELSE apart(prompt, cached) END AS fresh
     FROM named
 ),
 
@@ -251,7 +255,13 @@ apart_out AS (
         CASE
             WHEN details_in.image_tokens >= 0 THEN least(details_in.image_tokens, fresh - coalesce(audio_in, 0))
         END AS image_in,
-        CASE WHEN reasoning_outside THEN completion ELSE apart(completion, reasoning) END AS visible
+        CASE WHEN reasoning_outside THEN completion ELSE apart(completion, reasoning) END AS visible,
+        -- Such as the thoughts of Gemini, which Google's endpoint of this shape leaves out of everything but the total.
+        CASE
+            WHEN told_total > told_prompt + completion AND coalesce(reasoning, 0) = 0 AND NOT cached_outside
+                AND NOT is_embedding AND provider_name IS DISTINCT FROM 'perplexity'
+                THEN told_total - told_prompt - completion
+        END AS gap
     FROM apart_in
 ),
 
@@ -337,17 +347,24 @@ SELECT
         WHEN written IS NOT NULL AND NOT has_usage AND written <> '{}'
             THEN 'usage holds no token counts: expected prompt_tokens or input_tokens'
     END AS reject_reason,
-    -- Without a sure id, the same answer at the same time is the same call.
+    -- Without a sure id, the same answer at the same time is the same call. Short ids of an envelope may be row
+    -- numbers, which begin anew in the next file.
     coalesce(
         response_id,
-        envelope_id,
+        CASE WHEN length(envelope_id) >= 16 THEN envelope_id END,
         concat_ws(
-            '|', asked_id, answer_id, epoch_us(started), coalesce(served, wanted), custom_id,
+            '|', envelope_id, nullif(asked_id, envelope_id), answer_id, epoch_us(started), coalesce(served, wanted),
+            custom_id,
             md5(concat_ws('|', written, outer_error, body_error))
         )
     ) AS dedupe_key,
-    CASE WHEN has_usage THEN 4 + CASE WHEN kind LIKE '%.chunk' THEN 0 ELSE 1 END WHEN failed THEN 1 ELSE 2 END
-        AS dedupe_rank,
+    -- Some servers put counts that grow into every piece of a stream; the last piece has the most.
+    CASE
+        WHEN has_usage THEN 10 + CASE WHEN kind LIKE '%.chunk' THEN 0 ELSE 10_000_000_000_000 END
+            + least(coalesce(told_prompt, 0) + coalesce(told_completion, 0), 1_000_000_000_000)
+        WHEN failed THEN 1
+        ELSE 2
+    END AS dedupe_rank,
     coalesce(asked_id, response_id) AS request_id,
     response_id,
     trace_id,
@@ -367,7 +384,8 @@ SELECT
         WHEN coalesce(endpoint, url) LIKE '%/responses' THEN 'responses'
         WHEN kind <> '' OR used IS NOT NULL OR coalesce(endpoint, url) LIKE '%/chat/completions' THEN 'chat'
     END AS operation_name,
-    coalesce(nullif(endpoint, ''), nullif(url, ''), nullif(asked.url, '')) AS endpoint,
+    -- What follows the path may be a key.
+    split_part(coalesce(nullif(endpoint, ''), nullif(url, ''), nullif(asked.url, '')), '?', 1) AS endpoint,
     provider_name,
     coalesce(
         nullif(deployment, ''), CASE WHEN is_openrouter THEN upstream END
@@ -435,6 +453,14 @@ SELECT
         not_included(prompt, cached, 'prompt_tokens', 'cached tokens'),
         CASE
             WHEN NOT reasoning_outside THEN not_included(completion, reasoning, 'completion_tokens', 'reasoning_tokens')
+        END,
+        CASE
+            WHEN cached_outside
+                THEN 'total_tokens (' || told_total || ') counts cached tokens (' || cached
+                || ') beside prompt_tokens (' || told_prompt || '), which should include them: read as exclusive'
+            WHEN gap > 0
+                THEN 'total_tokens (' || told_total || ') exceeds prompt_tokens and completion_tokens together ('
+                || (told_prompt + completion) || '): the gap of ' || gap || ' is not counted'
         END
     ) AS contradiction,
     CASE

@@ -810,7 +810,8 @@ requests_below AS (
         tried.nearest_call AS call_number,
         tried.start_ns,
         tried.own_http_status AS http_status,
-        coalesce(tried.a['url.path'], tried.a['http.target'], nullif(regexp_extract(
+        -- What follows the path may be a key.
+        coalesce(tried.a['url.path'], split_part(tried.a['http.target'], '?', 1), nullif(regexp_extract(
             coalesce(tried.a['url.full'], tried.a['http.url']), '^[a-z]+://[^/?]+(/[^?#]*)', 1
         ), '')) AS url_path,
         tried.failed OR coalesce(tried.own_http_status >= 400, false) AS has_failed,
@@ -1192,8 +1193,11 @@ model_calls AS (
             ELSE 'error'
         END AS status,
         CASE
-            WHEN failed
-                THEN coalesce(a['error.type'], exception_type, CASE WHEN agent IS NOT NULL THEN a['error_type'] END)
+            WHEN failed THEN list_filter(
+                [a['error.type'], exception_type, CASE WHEN agent IS NOT NULL THEN a['error_type'] END],
+                -- A class of errors is one word; anything else may be a message that repeats a prompt.
+                lambda name: regexp_full_match(name, '[A-Za-z0-9_.:<>-]{1,128}')
+            )[1]
         END AS error_type,
         coalesce(
             known_http_status,
@@ -1246,7 +1250,9 @@ http_attempts AS (
         'missing' AS usage_source,
         models.weight,
         'error' AS status,
-        judged.a['error.type'] AS error_type,
+        CASE
+            WHEN regexp_full_match(judged.a['error.type'], '[A-Za-z0-9_.:<>-]{1,128}') THEN judged.a['error.type']
+        END AS error_type,
         below.http_status
     FROM attempts_below AS below
     INNER JOIN judged ON below.span_number = judged.span_number
