@@ -33,8 +33,8 @@ chosen AS (
                         ELSE places[1].body
                     END,
                     '{"status_code": "VARCHAR", "body": "JSON",
-                          "id": "VARCHAR", "object": "VARCHAR", "created": "VARCHAR", "created_at": "VARCHAR",
-                  "model": "VARCHAR",
+                      "id": "VARCHAR", "object": "VARCHAR", "created": "VARCHAR", "created_at": "VARCHAR",
+                      "model": "VARCHAR",
                       "usage": "JSON", "metrics": "JSON", "service_tier": "VARCHAR", "error": "JSON"}'
                 ),
                 places[1], places[2], places[3]
