@@ -152,7 +152,9 @@ class Batch:
             "dedupe_rank": "winners.dedupe_rank",
             "format": engine.literal(self.form.name),
             "grain": engine.literal(self.form.grain),
-            "weight": f"coalesce(mapped.weight, {self._weight()})",
+            "weight": f"coalesce({_finite('weight')}, {self._weight()})",
+            "duration_seconds": _finite("duration_seconds"),
+            "time_to_first_token_seconds": _finite("time_to_first_token_seconds"),
             "gateway": f"coalesce(mapped.gateway, {engine.literal(self.form.gateway)})",
             "input_tokens": _sum(schema.INPUT_KINDS),
             "output_tokens": _sum(schema.OUTPUT_KINDS),
@@ -277,6 +279,11 @@ def _sum(kinds: tuple[str, ...]) -> str:
     known = ", ".join(f"mapped.{kind}_tokens" for kind in kinds)
     added = " + ".join(f"coalesce(mapped.{kind}_tokens, 0)" for kind in kinds)
     return f"CASE WHEN coalesce({known}) IS NOT NULL THEN {added} END"
+
+
+def _finite(name: str) -> str:
+    """Return the SQL of a mapped number that is unknown where it is not one: logs hold NaN, infinity and negatives."""
+    return f"CASE WHEN isfinite(mapped.{name}) AND mapped.{name} >= 0 THEN mapped.{name} END"
 
 
 def _load_id(piece: Piece, sequence: int) -> str:

@@ -82,7 +82,7 @@ opened AS (
         json_transform(
             CASE WHEN json_type(answer.usage) = 'OBJECT' THEN answer.usage END,
             '{"input_tokens": "BIGINT", "output_tokens": "BIGINT", "cache_read_input_tokens": "BIGINT",
-              "cache_creation_input_tokens": "BIGINT",
+              "cache_creation_input_tokens": "BIGINT", "input_tokens_details": "JSON",
               "cache_creation": {"ephemeral_5m_input_tokens": "BIGINT", "ephemeral_1h_input_tokens": "BIGINT"},
               "output_tokens_details": {"thinking_tokens": "BIGINT"},
               "server_tool_use": {"web_search_requests": "BIGINT"},
@@ -103,7 +103,11 @@ opened AS (
 counted AS (
     SELECT
         * REPLACE (
-            CASE WHEN coalesce(used.input_tokens, used.output_tokens) IS NOT NULL THEN used END AS used
+            -- Details of the input are the shape of OpenAI's Responses API, whose answers may stand in the same file.
+            CASE
+                WHEN coalesce(used.input_tokens, used.output_tokens) IS NOT NULL AND used.input_tokens_details IS NULL
+                    THEN used
+            END AS used
         ),
         answer.type AS kind,
         nullif(answer.model, '') AS served,

@@ -34,7 +34,7 @@ typed AS (
         nullif(canonical_model_name, '') AS canonical,
         greatest(
             coalesce(try_cast(number_of_retries AS BIGINT), 0),
-            coalesce(CASE WHEN json_type(trail) = 'ARRAY' THEN json_array_length(trail) - 1 END, 0)
+            coalesce(CASE WHEN json_type(trail) = 'ARRAY' THEN json_array_length(trail)::BIGINT - 1 END, 0)
         ) AS retries,
         coalesce(try_cast(fallback_index AS BIGINT), 0) AS hop,
         lower(status) AS state,
