@@ -110,17 +110,19 @@ placed AS (
 measured AS (
     SELECT
         *,
-        previous IS NOT NULL AND previous.input_tokens <= total.input_tokens
-        AND previous.output_tokens <= total.output_tokens AS goes_on,
+        -- A count that a total leaves out proves nothing: read as a fresh start, the whole total would be spent again.
+        coalesce(previous.input_tokens, previous.output_tokens) IS NOT NULL AND total IS NOT NULL
+        AND coalesce(previous.input_tokens <= total.input_tokens, true)
+        AND coalesce(previous.output_tokens <= total.output_tokens, true) AS goes_on,
         CASE
             WHEN coalesce(last.input_tokens, last.output_tokens) IS NOT NULL THEN last
             -- A total that falls begins anew: some versions start from 0 when a session is resumed.
             WHEN goes_on THEN {
-                'input_tokens': total.input_tokens - previous.input_tokens,
+                'input_tokens': total.input_tokens - coalesce(previous.input_tokens, 0),
                 'cached_input_tokens': total.cached_input_tokens - coalesce(previous.cached_input_tokens, 0),
                 'cache_write_input_tokens': total.cache_write_input_tokens
                 - coalesce(previous.cache_write_input_tokens, 0),
-                'output_tokens': total.output_tokens - previous.output_tokens,
+                'output_tokens': total.output_tokens - coalesce(previous.output_tokens, 0),
                 'reasoning_output_tokens': total.reasoning_output_tokens
                 - coalesce(previous.reasoning_output_tokens, 0),
                 'total_tokens': total.total_tokens - coalesce(previous.total_tokens, 0)
@@ -144,7 +146,10 @@ judged AS (
         *,
         (is_record OR (is_count AND NOT has_records AND (has_usage OR is_absurd)))
         -- An event that repeats the total before has no growth of its own.
-        AND NOT (is_count AND goes_on AND last IS NULL AND used.input_tokens = 0 AND used.output_tokens = 0)
+        AND NOT (
+            is_count AND goes_on AND last IS NULL
+            AND coalesce(used.input_tokens, 0) = 0 AND coalesce(used.output_tokens, 0) = 0
+        )
         -- The replay of a parent is written in one go; no answer comes that fast.
         AND NOT (is_forked AND is_count AND coalesce(written < session_start + INTERVAL 2 SECOND, false)) AS is_call,
         coalesce(info_model, CASE WHEN is_record THEN payload_model END, turn_model) AS model,

@@ -21,15 +21,28 @@ WITH chained AS (
         )
 ),
 
+once AS (
+    -- A record that is there twice is one attempt.
+    SELECT
+        trace,
+        failed,
+        own_id,
+        min(endTime) AS endTime,
+        arg_min(model_group, endTime) AS model_group,
+        max(told) AS told
+    FROM chained
+    GROUP BY trace, failed, own_id
+),
+
 ordered AS (
     -- A run ends with a success, because a request has at most one. Traces without a failure need no such reading.
     SELECT
         *,
         count(*) FILTER (NOT failed) OVER (
-            PARTITION BY trace ORDER BY endTime, record_number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            PARTITION BY trace ORDER BY endTime, failed DESC, own_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS run,
         count(*) FILTER (NOT failed) OVER (PARTITION BY trace) AS trace_successes
-    FROM chained
+    FROM once
     WHERE trace IN (SELECT DISTINCT trace FROM chained WHERE failed)
 ),
 
@@ -41,8 +54,8 @@ runs AS (
         run,
         count(*) FILTER (failed) AS failures,
         max(own_id) FILTER (NOT failed) AS success_id,
-        arg_max(own_id, (endTime, record_number)) FILTER (failed) AS last_failure_id,
-        arg_min(model_group, (endTime, record_number)) FILTER (failed) AS first_group,
+        arg_max(own_id, (endTime, own_id)) FILTER (failed) AS last_failure_id,
+        arg_min(model_group, (endTime, own_id)) FILTER (failed) AS first_group,
         coalesce(
             failures > 0 AND success_id IS NOT NULL
             AND coalesce(max(told) FILTER (NOT failed) > 0, max(trace_successes) = 1), false
@@ -53,7 +66,9 @@ runs AS (
 
 chain AS (
     SELECT
-        ordered.record_number,
+        ordered.trace,
+        ordered.failed,
+        ordered.own_id,
         CASE
             WHEN NOT ordered.failed THEN ordered.own_id
             WHEN runs.recovered THEN runs.success_id
@@ -65,14 +80,24 @@ chain AS (
         CASE WHEN NOT ordered.failed AND runs.recovered THEN runs.failures ELSE 0 END AS failures
     FROM ordered
     INNER JOIN runs USING (trace, run)
-    WINDOW attempts AS (PARTITION BY ordered.trace, ordered.run ORDER BY ordered.endTime, ordered.record_number)
+    WINDOW attempts AS (
+        PARTITION BY ordered.trace, ordered.run ORDER BY ordered.endTime, ordered.failed DESC, ordered.own_id
+    )
+),
+
+placed AS (
+    SELECT
+        chained.record_number,
+        chain.*
+    FROM chained
+    INNER JOIN chain USING (trace, failed, own_id)
 ),
 
 failures AS (
     -- The proxy's failure record holds the group that was asked for; the success after a fallback holds only its own.
     SELECT
         litellm_call_id,
-        count(*) AS failures,
+        count(DISTINCT (id, startTime, endTime)) AS failures,
         arg_min(nullif(model_group, ''), startTime) AS first_group
     FROM records
     WHERE status = 'failure' AND nullif(litellm_call_id, '') IS NOT NULL
@@ -124,7 +149,7 @@ flat AS (
         r.prompt_tokens,
         r.completion_tokens
     FROM records AS r
-    LEFT JOIN chain ON r.record_number = chain.record_number
+    LEFT JOIN placed AS chain ON r.record_number = chain.record_number
     LEFT JOIN failures ON r.litellm_call_id = failures.litellm_call_id AND r.status IS DISTINCT FROM 'failure'
 ),
 
