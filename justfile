@@ -23,6 +23,10 @@ test *arguments:
 test-real *arguments:
     pytest -m real {{ arguments }}
 
+# Break every column of every format's records, and see that nothing else is lost: a minute or two
+test-slow *arguments:
+    pytest -m slow {{ arguments }}
+
 # Check style, types, the rooms' imports, and SQL
 lint:
     ruff check

@@ -6,15 +6,22 @@ from pathlib import Path
 import pytest
 from lab import Lab
 
+OWN_TASK = {
+    "real": "installs and runs real programs: just test-real",
+    "slow": "a minute and more of broken records: just test-slow",
+}
+"""Markers of tests that are not part of the standard run, and why."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what installs programs, unless the marker is asked for."""
-    if "real" in config.option.markexpr:
-        return
-    skip = pytest.mark.skip(reason="installs and runs real programs: just test-real")
-    for item in items:
-        if item.get_closest_marker("real"):
-            item.add_marker(skip)
+    """Skip what has a task of its own, unless its marker is asked for."""
+    for marker, reason in OWN_TASK.items():
+        if marker in config.option.markexpr:
+            continue
+        skip = pytest.mark.skip(reason=reason)
+        for item in items:
+            if item.get_closest_marker(marker):
+                item.add_marker(skip)
 
 
 @pytest.fixture(scope="session", autouse=True)

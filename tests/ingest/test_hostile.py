@@ -188,6 +188,7 @@ START = {"attempts": "started_at", "bills": "period_start"}
 IDS = {"attempts": "attempt_id", "bills": "bill_id"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", formats())
 def test_hostile_records_leave_the_good_ones_alone_and_are_told(lab: "Lab", name: str) -> None:
     form = formats()[name]
@@ -227,6 +228,7 @@ CELLS = [value for value in HOSTILE.values() if isinstance(value, str) and value
 CELLS += ["two\nlines", 'a "quoted" word', "a,b;c\td|e", "-", "null", "1e400", "\ufeff", "\u202e\U0001f600"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "path"), TABLES, ids=[f"{name}-{path.name}" for name, path in TABLES])
 def test_hostile_cells_of_a_table_leave_the_good_rows_alone(tmp_path: Path, name: str, path: Path) -> None:
     form = formats()[name]
