@@ -23,7 +23,7 @@ test *arguments:
 test-real *arguments:
     pytest -m real {{ arguments }}
 
-# Break every column of every format's records, and see that nothing else is lost: a minute or two
+# Break every column of every format's records, and show each record alone to every format: some minutes
 test-slow *arguments:
     pytest -m slow {{ arguments }}
 

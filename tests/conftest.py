@@ -8,7 +8,7 @@ from lab import Lab
 
 OWN_TASK = {
     "real": "installs and runs real programs: just test-real",
-    "slow": "a minute and more of broken records: just test-slow",
+    "slow": "takes a minute and more: just test-slow",
 }
 """Markers of tests that are not part of the standard run, and why."""
 

@@ -22,6 +22,7 @@ def claimants(*heads: identify.Head) -> list[str | None]:
     return [each.format.name if each.format else None for each in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINES)
 def test_every_record_of_a_sample_alone_is_claimed_by_no_other_format(name: str, lab: "Lab") -> None:
     records = formats()[name].sample.read_bytes().splitlines()
