@@ -232,7 +232,8 @@ def _mappings(reader: "_Reader", ingest: Mapping[str, Any], path: Path) -> tuple
     found: list[Path] = []
     for pattern in reader.texts(ingest, "mappings", "ingest"):
         matches = sorted(path.parent.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
-        if not matches:
+        # A glob may find nothing yet; a name that is not there is a mistake.
+        if not matches and not set(pattern) & set("*?["):
             raise reader.fail("ingest.mappings", f"{pattern!r} names no file")
         found += matches
     return tuple(dict.fromkeys(found))
