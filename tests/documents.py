@@ -27,6 +27,7 @@ NOW = "2026-11-19T08:00:00+00:00"
 
 _BLOCK = re.compile(r"^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _GAP = "..."
+_PROGRESS = re.compile(r"reading .*: [\d,]+ of [\d,]+ MB, [\d,]+ MB/s")
 _WOBBLY = re.compile(r"^[\d,.]+ MB in [\d,.]+ s.*$|^bytes +[\d,]+$|^store +.*$|^wrote .*$", re.MULTILINE)
 
 
@@ -64,7 +65,10 @@ def main_job() -> Step:
 
 
 def run(step: Step, folder: Path) -> str:
-    """Run a command of the tour in `folder` and return what a terminal would show; fails when the command fails."""
+    """Run a command of the tour in `folder` and return what it prints; fails when the command fails.
+
+    The lines that say how far a slow ingest is are left out: they come or not as the machine is fast or slow.
+    """
     scripts = Path(sys.executable).parent
     variables = {name: value for name, value in os.environ.items() if not name.startswith("INFERCOST_STORE")}
     variables |= {"PATH": f"{scripts}{os.pathsep}{variables['PATH']}", "COLUMNS": "80", "INFERCOST_NOW": NOW}
@@ -80,7 +84,8 @@ def run(step: Step, folder: Path) -> str:
     )
     if done.returncode:
         raise RuntimeError(f"exit code {done.returncode}: {step.command}\n{done.stdout}")
-    return "\n".join(line.rstrip() for line in done.stdout.splitlines()) + "\n"
+    lines = (line.rstrip() for line in done.stdout.splitlines())
+    return "\n".join(line for line in lines if not _PROGRESS.fullmatch(line)) + "\n"
 
 
 def cut(output: str, shown: str) -> str:

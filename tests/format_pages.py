@@ -133,7 +133,9 @@ _GRAINS: Mapping[str, str] = {
 
 
 def _section(form: Format) -> list[str]:
-    samples = ", ".join(f"[{sample.name}](../{sample.relative_to(ROOT)})" for sample in form.samples)
+    # The page links into the repository, also where the formats at hand are those of an installed package.
+    folder = f"../infercost/ingest/formats/{form.folder.name}"
+    samples = ", ".join(f"[{sample.name}]({folder}/{sample.name})" for sample in form.samples)
     facts = (
         ("Get it", form.how_to_get),
         ("One record", _GRAINS[form.grain]),

@@ -110,8 +110,8 @@ def run(
     """
     import duckdb
 
-    sql = _grouped(query, by)
     values = _checked(query, parameters)
+    sql = _PLACEHOLDER.sub(lambda match: _bound(match[1]), _grouped(query, by))
     try:
         return connection.sql(sql, params=values).to_arrow_table()
     except duckdb.Error as error:
@@ -255,6 +255,11 @@ def _is_zone(value: Value) -> bool:
         return isinstance(value, str) and bool(ZoneInfo(value).key)
     except (ValueError, OSError, KeyError):
         return False
+
+
+def _bound(name: str) -> str:
+    """Return the placeholder of the parameter `name`; a NULL that is bound has no type of its own, so it is given one."""
+    return f"CAST(${name} AS TIMESTAMPTZ)" if name in _OPTIONAL else f"${name}"
 
 
 def _literal(value: Value) -> str:
