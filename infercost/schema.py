@@ -6,8 +6,9 @@ Names follow the OpenTelemetry GenAI conventions and FOCUS where those have one.
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 2
-"""Version of the store's tables. 1: first version; 2: weight, grain, contradiction, web searches; bill lines in full.
+SCHEMA_VERSION = 3
+"""Version of the store's tables. 1: first version; 2: weight, grain, contradiction, web searches; bill lines in full;
+3: prices by region and scope, fees per request, the rule behind a cost.
 
 A store of an older version is read as it is (a column that it lacks is NULL) and grows the new columns on writing.
 """
@@ -56,6 +57,21 @@ GRAINS = ("attempt", "request", "bucket")
 """What one record of a log is: one call of a model; one client request with its retries folded in; a sum over time."""
 
 PRICE_BASES = ("book", "override", "derived", "extrapolated", "rule")
+"""Where a price comes from. book: a row of the price book; override: the user's own; derived: from another lane or tier
+in the proportion of their base prices; extrapolated: from the same lane at a later time; rule: no price was needed."""
+
+PRICE_RULES: dict[str, str] = {
+    "gateway_cache_hit": "answered by the gateway's own cache: costs nothing",
+    "not_billed": "refused or failed in a way that its provider does not bill: costs nothing",
+    "no_tokens": "failed and logged with zero tokens: costs nothing",
+    "standard_lane": "the book has no price of the service tier: priced as standard",
+    "fee_unknown": "web searches were made for which the book has no fee: the cost is that of the tokens alone",
+}
+"""Rules that can stand behind a cost beside its price row, `price_rule`."""
+
+FEES: tuple[str, ...] = ("web_search", "request")
+"""What is billed by the piece: `<fee>_fee` prices one; a web search is counted by web_search_requests, a request is the
+attempt itself."""
 
 DIMENSIONS: tuple[str, ...] = (
     "feature",
@@ -169,8 +185,11 @@ ATTEMPTS: tuple[Column, ...] = (
     Column("reported_cost", MONEY, "log", "cost that the log itself gives, USD"),
     Column("avoided_cost", MONEY, "pricing", "what a gateway cache hit would have cost, USD; NULL unless a hit"),
     *_cost_columns(),
-    Column("price_id", "VARCHAR", "pricing", "row of `prices` that made the cost"),
+    Column("fee_cost", MONEY, "pricing", "effective cost of web searches and other fees per request, USD"),
+    Column("price_id", "VARCHAR", "pricing", "row of `prices` that made effective_cost"),
+    Column("list_price_id", "VARCHAR", "pricing", "row of `prices` that made list_cost"),
     Column("price_basis", "VARCHAR", "pricing", "book, override, derived, extrapolated, rule; NULL = unpriced"),
+    Column("price_rule", "VARCHAR", "pricing", f"{', '.join(PRICE_RULES)}; NULL = the price row alone"),
     Column("load_id", "VARCHAR", "ingest", "row of `loads` that brought the attempt"),
     Column("source_file", "VARCHAR", "ingest", "file the record came from"),
     Column(
@@ -203,6 +222,8 @@ PRICES: tuple[Column, ...] = (
     Column("provider", "VARCHAR", "pricing", "provider in the book"),
     Column("model", "VARCHAR", "pricing", "model in the book"),
     Column("lane", "VARCHAR", "pricing", "standard, batch, flex, priority, fast"),
+    Column("region", "VARCHAR", "pricing", "class of region that the price is of, such as regional or us; NULL = any"),
+    Column("scope", "VARCHAR", "pricing", "whose price it is, such as team=search; NULL = everybody's"),
     Column("effective_from", "TIMESTAMPTZ", "pricing", "first moment of the price, UTC; NULL = no bound"),
     Column("effective_to", "TIMESTAMPTZ", "pricing", "first moment after the price, UTC; NULL = no bound"),
     Column("input_from", "BIGINT", "pricing", "smallest input_tokens of the long-context tier (0 = base tier)"),
@@ -211,8 +232,11 @@ PRICES: tuple[Column, ...] = (
         Column(f"{kind}_rate", "BIGINT", "pricing", f"picodollars per {kind.replace('_', ' ')} token")
         for kind in TOKEN_KINDS
     ),
+    *(Column(f"{fee}_fee", "BIGINT", "pricing", f"picodollars per {fee.replace('_', ' ')}") for fee in FEES),
+    Column("currency", "VARCHAR", "pricing", "currency in which the source states the price, converted into the rates"),
     Column("basis", "VARCHAR", "pricing", "book, override, derived, extrapolated"),
     Column("source", "VARCHAR", "pricing", "where the figure comes from"),
+    Column("source_date", "VARCHAR", "pricing", "day (ISO 8601) on which the source said so; NULL = not known"),
 )
 
 MODEL_MAP: tuple[Column, ...] = (

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from infercost.config import Config
 from infercost.pricing.apply import apply
-from infercost.pricing.tables import create_model_map
+from infercost.pricing.tables import create_maps
 from infercost.store import Commit, Snapshot, Store
 from infercost.store.views import relation
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def price(connection: "duckdb.DuckDBPyConnection", settings: Config, source: str, target: str) -> None:
     """Make view `target`: the rows of `source` with their costs; the connection holds the price tables."""
-    create_model_map(connection, source, settings.aliases, settings.price_overrides)
+    create_maps(connection, source, settings.aliases, settings.price_overrides)
     apply(connection, source, target, "VIEW")
 
 

@@ -15,15 +15,20 @@ PRICING_COLUMNS: tuple[str, ...] = tuple(column.name for column in schema.ATTEMP
 MAX_TOKENS = 500_000_000
 """Tokens of one kind in one attempt above which the count is taken for broken; keeps the sums inside BIGINT."""
 
+MAX_REQUESTS = 1_000_000
+"""Web searches of one attempt above which the count is taken for broken."""
+
 _NOTHING = f"CAST(0 AS {schema.MONEY})"
 
 _USED = (
     *(f"{kind}_tokens" for kind in schema.TOKEN_KINDS),
     "input_tokens",
+    "web_search_requests",
     "started_at",
     "provider_name",
     "price_model",
     "service_tier",
+    "region",
     "status",
     "http_status",
     "gateway_cache",
@@ -37,9 +42,10 @@ def apply(
 
     `target` is a temporary table, or a view, which prices when it is read and leaves out columns that nobody asks for.
     `source` names a table or view with the columns of attempts. The connection must hold `book_prices` and
-    `effective_prices` (columns of schema.PRICES; an effective row never reaches over two rows of the book) and
-    `model_map` (schema.MODEL_MAP). Costs are exact US dollars; NULL where the model, its price or the usage is
-    unknown. A gateway cache hit costs 0 and keeps what it avoided; a refused request without usage (4xx) costs 0.
+    `effective_prices` (columns of schema.PRICES; an effective row never reaches over two rows of the book),
+    `model_map` (schema.MODEL_MAP) and `region_map` (tables.REGION_MAP). Costs are exact US dollars; NULL where the
+    model, its price or the usage is unknown. A gateway cache hit costs 0 and keeps what it avoided; a refused request
+    without usage (4xx) costs 0; `price_rule` says so (schema.PRICE_RULES).
     Leaves the temporary tables `price_days` and `price_rates` behind. Raises InfercostError for a missing column.
     """
     columns = [row[0] for row in connection.execute(f"DESCRIBE {identifier(source)}").fetchall()]
@@ -52,43 +58,65 @@ def apply(
 
 
 def _sql(source: str, target: str, kind: str, columns: list[str]) -> str:
-    kinds = schema.TOKEN_KINDS
+    rates = [*(f"{kind}_rate" for kind in schema.TOKEN_KINDS), *(f"{fee}_fee" for fee in schema.FEES)]
+    effective, listed = _amounts("price_id", "rate.{}"), _amounts("list_price_id", "rate.book_{}")
     return assets.text("pricing/price.sql").format(
         source=identifier(source),
         target=identifier(target),
         kind=kind,
+        scope="CAST(NULL AS VARCHAR)",
+        scope_join="",
         kept=", ".join(identifier(name) for name in columns if name not in PRICING_COLUMNS),
-        tokens=", ".join(f"attempt.{kind}_tokens" for kind in kinds),
-        token_sum=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in kinds),
-        book_rates=", ".join(f"book.{kind}_rate AS {kind}_book_rate" for kind in kinds),
-        book_order=", ".join(f"paired.{kind}_book_rate" for kind in kinds),
-        effective_amounts=", ".join(f"{_amount(kind, 'rate')} AS {kind}_amount" for kind in kinds),
-        list_amounts=", ".join(f"{_amount(kind, 'book_rate')} AS {kind}_list_amount" for kind in kinds),
-        effective_sum=" + ".join(f"{kind}_amount" for kind in kinds),
-        list_sum=" + ".join(f"{kind}_list_amount" for kind in kinds),
+        tokens=", ".join(f"attempt.{kind}_tokens" for kind in schema.TOKEN_KINDS),
+        token_sum=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.TOKEN_KINDS),
+        not_billed="coalesce(http_status BETWEEN 400 AND 499 AND http_status NOT IN (408, 499), false)",
+        book_rates=", ".join(f"book.{rate} AS book_{rate}" for rate in rates),
+        book_order=", ".join(f"paired.book_{rate}" for rate in rates),
+        effective_amounts=", ".join(f"{amount} AS {name}_amount" for name, amount in effective.items()),
+        list_amounts=", ".join(f"{amount} AS {name}_list_amount" for name, amount in listed.items()),
+        effective_sum=" + ".join(f"{name}_amount" for name in effective),
+        list_sum=" + ".join(f"{name}_list_amount" for name in listed),
         list_cost=f"{_charged('list_amount')} AS list_cost",
         effective_cost=f"{_charged('effective_amount')} AS effective_cost",
         avoided_cost=f"CASE WHEN is_hit THEN {_dollars('effective_amount')} END AS avoided_cost",
-        kind_costs=", ".join(
-            f"CASE WHEN is_free THEN {_NOTHING} WHEN effective_amount IS NOT NULL THEN {_dollars(f'{kind}_amount')} END"
-            f" AS {kind}_cost"
-            for kind in kinds
-        ),
+        kind_costs=", ".join(f"{_part(amount)} AS {name}_cost" for name, amount in _parts().items()),
     )
 
 
-def _amount(kind: str, rate: str) -> str:
-    """Return picodollars of one kind: 0 without tokens, NULL with tokens but without a rate."""
-    tokens = f"attempt.{kind}_tokens"
-    return (
-        f"CASE WHEN rate.price_id IS NULL THEN NULL WHEN coalesce({tokens}, 0) = 0 THEN 0"
-        f" WHEN {tokens} BETWEEN 1 AND {MAX_TOKENS} THEN {tokens} * rate.{kind}_{rate} END"
+def _amounts(row: str, rate: str) -> dict[str, str]:
+    """Return the SQL of the picodollars of every kind and every fee, NULL without the price row that `row` names.
+
+    `rate` makes the place of a rate from its name. A kind costs 0 without tokens, and is NULL with tokens but without
+    a rate; web searches without a fee cost 0, which `price_rule` tells.
+    """
+    amounts = {kind: _tokens(f"attempt.{kind}_tokens", rate.format(f"{kind}_rate")) for kind in schema.TOKEN_KINDS}
+    searches = f"attempt.web_search_requests * {rate.format('web_search_fee')}"
+    amounts["web_search"] = (
+        f"CASE WHEN coalesce(attempt.web_search_requests, 0) <= {MAX_REQUESTS} THEN coalesce({searches}, 0) END"
     )
+    amounts["request"] = f"coalesce({rate.format('request_fee')}, 0)"
+    return {name: f"CASE WHEN rate.{row} IS NOT NULL THEN {amount} END" for name, amount in amounts.items()}
+
+
+def _tokens(tokens: str, rate: str) -> str:
+    priced = f"WHEN {tokens} BETWEEN 1 AND {MAX_TOKENS} THEN {tokens} * {rate}"
+    return f"CASE WHEN coalesce({tokens}, 0) = 0 THEN 0 {priced} END"
+
+
+def _parts() -> dict[str, str]:
+    """Return the picodollars of each cost column that is a part of effective_cost, by the column's name."""
+    fees = " + ".join(f"{fee}_amount" for fee in schema.FEES)
+    return {**{kind: f"{kind}_amount" for kind in schema.TOKEN_KINDS}, "fee": fees}
 
 
 def _dollars(amount: str) -> str:
     """Return picodollars as dollars: an exact product of decimals, never a division."""
     return f"CAST(CAST({amount} AS DECIMAL(18, 0)) * 0.000000000001 AS {schema.MONEY})"
+
+
+def _part(amount: str) -> str:
+    """Return the SQL of a part of the cost, which is known where the whole is."""
+    return f"CASE WHEN is_free THEN {_NOTHING} WHEN effective_amount IS NOT NULL THEN {_dollars(amount)} END"
 
 
 def _charged(amount: str) -> str:

@@ -23,7 +23,7 @@ from genai_prices.types import (
 
 from infercost import schema
 from infercost.pricing.corrections import Corrections, Peak
-from infercost.pricing.rows import PriceRow, Rates, microseconds, picodollars
+from infercost.pricing.rows import NO_FEES, Fees, PriceRow, Rates, half_up, microseconds, picodollars
 
 HORIZON_START = date(2025, 1, 1)
 HORIZON_END = date(2028, 1, 1)
@@ -62,14 +62,18 @@ _PRICE_KEYS: dict[str, tuple[str, ...]] = {
 
 _FREE: Rates = (0,) * len(schema.TOKEN_KINDS)
 
+_FEE_KEYS = {"web_search": "web_searches_kcount", "request": "requests_kcount"}
+"""The library's price key of each of schema.FEES, in US dollars per thousand."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Tier:
-    """Rates from `input_from` input tokens on."""
+    """Rates and fees from `input_from` input tokens on."""
 
     input_from: int
     rates: Rates
     basis: str
+    fees: Fees = NO_FEES
 
 
 def price_rows(book: str, corrections: Corrections) -> list[PriceRow]:
@@ -123,6 +127,7 @@ def _lane_rows(book: str, provider: Provider, model: ModelInfo, lane: str, peak:
                 tier.rates,
                 tier.basis,
                 source,
+                fees=tier.fees,
             )
 
 
@@ -253,12 +258,19 @@ def _tiers(price: ModelPrice, basis: str, upper_basis: str, *, free: bool = Fals
     prices = _token_prices(price)
     if not prices:
         return (_Tier(0, _FREE, basis),) if free else ()
+    fees = tuple(_fee(price, fee) for fee in schema.FEES)
     tiers: list[_Tier] = []
     for input_from in (0, *(start + 1 for start in _starts(*prices.values()))):
         rates = tuple(_kind_rate(prices, kind, input_from) for kind in schema.TOKEN_KINDS)
         if not tiers or tiers[-1].rates != rates:
-            tiers.append(_Tier(input_from, rates, upper_basis if input_from else basis))
+            tiers.append(_Tier(input_from, rates, upper_basis if input_from else basis, fees))
     return tuple(tiers)
+
+
+def _fee(price: ModelPrice, fee: str) -> int | None:
+    """Return picodollars for one; no model of the library has a fee that its input decides."""
+    per_thousand = price.__dict__.get(_FEE_KEYS[fee])
+    return None if per_thousand is None else half_up(_rate(per_thousand, 0) * 10**9)
 
 
 def _kind_rate(prices: dict[str, Price], kind: str, input_tokens: int) -> int | None:

@@ -33,6 +33,11 @@ PARENT: dict[str, str] = {
 Rates = tuple[int | None, ...]
 """A rate for each of schema.TOKEN_KINDS, in that order."""
 
+Fees = tuple[int | None, ...]
+"""A fee for each of schema.FEES, in that order."""
+
+NO_FEES: Fees = (None,) * len(schema.FEES)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ARROW = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "TIMESTAMPTZ": pa.timestamp("us", tz="UTC")}
@@ -53,6 +58,11 @@ class PriceRow:
     rates: Rates
     basis: str
     source: str
+    region: str | None = None
+    scope: str | None = None
+    fees: Fees = NO_FEES
+    currency: str = "USD"
+    source_date: str | None = None
 
     @property
     def price_id(self) -> str:
@@ -84,22 +94,35 @@ def arrow_schema(columns: tuple[schema.Column, ...]) -> pa.Schema:
 def to_table(rows: Iterable[PriceRow]) -> pa.Table:
     """Return the rows as a table with exactly the columns of schema.PRICES."""
     rows = list(rows)
-    kinds = range(len(schema.TOKEN_KINDS))
-    columns = [
-        [row.price_id for row in rows],
-        *([getattr(row, name) for row in rows] for name in PriceRow.__slots__[:8]),
-        *([row.rates[kind] for row in rows] for kind in kinds),
-        [row.basis for row in rows],
-        [row.source for row in rows],
-    ]
     target = arrow_schema(schema.PRICES)
+    columns = [[_value(row, field.name) for row in rows] for field in target]
     return pa.table([pa.array(values, field.type) for values, field in zip(columns, target, strict=True)], target)
+
+
+_ATTRIBUTE = {"effective_from": "start", "effective_to": "end"}
+_RATE_PLACE = {f"{kind}_rate": place for place, kind in enumerate(schema.TOKEN_KINDS)}
+_FEE_PLACE = {f"{fee}_fee": place for place, fee in enumerate(schema.FEES)}
+
+
+def _value(row: PriceRow, column: str) -> object:
+    if column in _RATE_PLACE:
+        return row.rates[_RATE_PLACE[column]]
+    if column in _FEE_PLACE:
+        return row.fees[_FEE_PLACE[column]]
+    return getattr(row, _ATTRIBUTE.get(column, column))
 
 
 def from_table(table: pa.Table) -> list[PriceRow]:
     """Return the rows of a table with the columns of schema.PRICES."""
-    columns = [column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in table.columns]
-    count = len(schema.TOKEN_KINDS)
-    values = [column.to_pylist() for column in columns]
-    rates = zip(*values[9 : 9 + count], strict=True)
-    return [PriceRow(*row) for row in zip(*values[1:9], rates, *values[9 + count :], strict=True)]
+    columns = {
+        name: (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+        for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    rates = zip(*(columns.pop(name) for name in _RATE_PLACE), strict=True)
+    fees = zip(*(columns.pop(name) for name in _FEE_PLACE), strict=True)
+    del columns["price_id"]
+    names = [_ATTRIBUTE.get(name, name) for name in columns]
+    return [
+        PriceRow(rates=rate, fees=fee, **dict(zip(names, values, strict=True)))
+        for rate, fee, values in zip(rates, fees, zip(*columns.values(), strict=True), strict=True)
+    ]

@@ -10,6 +10,7 @@ from infercost.config import Alias, PriceOverride
 from infercost.engine import identifier
 from infercost.pricing.book import load_book
 from infercost.pricing.overrides import with_overrides
+from infercost.pricing.regions import region_class
 from infercost.pricing.resolve import ModelName, model_map, resolve
 
 if TYPE_CHECKING:
@@ -27,17 +28,29 @@ def create_prices(
     _create(connection, "effective_prices", with_overrides(book, overrides))
 
 
-def create_model_map(
+REGION_MAP = ("provider_name", "region", "region_class")
+"""Columns of `region_map`: the logged regions that have prices of their own, with the class that `prices` names."""
+
+
+def create_maps(
     connection: "duckdb.DuckDBPyConnection",
     source: str,
     aliases: Sequence[Alias] = (),
     overrides: Sequence[PriceOverride] = (),
 ) -> None:
-    """Create the table `model_map` (schema.MODEL_MAP) for the distinct names in table or view `source`."""
-    query = f"SELECT DISTINCT provider_name, price_model FROM {identifier(source)} WHERE price_model IS NOT NULL"
-    found = connection.execute(f"{query} ORDER BY ALL").fetchall()
-    names = [ModelName(provider, model) for provider, model in found]
+    """Create `model_map` (schema.MODEL_MAP) and `region_map` for the distinct names and regions in `source`."""
+    names = [ModelName(*row) for row in _distinct(connection, source, "provider_name", "price_model")]
     _create(connection, "model_map", model_map(resolve(names, aliases, overrides)))
+    regions = _distinct(connection, source, "provider_name", "region")
+    rows = [(*row, region_class(*row)) for row in regions]
+    columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(REGION_MAP))]
+    _create(connection, "region_map", pa.table(columns, list(REGION_MAP)))
+
+
+def _distinct(connection: "duckdb.DuckDBPyConnection", source: str, first: str, second: str) -> list[tuple[str, str]]:
+    """Return the distinct pairs of two columns whose second is known."""
+    query = f"SELECT DISTINCT {first}, {second} FROM {identifier(source)} WHERE {second} IS NOT NULL ORDER BY ALL"
+    return connection.execute(query).fetchall()
 
 
 def _create(connection: "duckdb.DuckDBPyConnection", name: str, table: pa.Table) -> None:

@@ -59,6 +59,7 @@
 --   reasoning_cost: effective cost of the reasoning tokens, USD
 --   output_audio_cost: effective cost of the output audio tokens, USD
 --   output_image_cost: effective cost of the output image tokens, USD
+--   fee_cost: effective cost of web searches and other fees per request, USD
 --   prompt_histogram: bucket -> attempts by input_tokens (buckets: see below)
 --   output_histogram: bucket -> attempts by output_tokens (buckets: see below)
 
@@ -144,6 +145,7 @@ SELECT
     sum(reasoning_cost) AS reasoning_cost,
     sum(output_audio_cost) AS output_audio_cost,
     sum(output_image_cost) AS output_image_cost,
+    sum(fee_cost) AS fee_cost,
     cast(histogram(prompt_bucket) AS MAP (INTEGER, BIGINT)) AS prompt_histogram,
     cast(histogram(output_bucket) AS MAP (INTEGER, BIGINT)) AS output_histogram
 FROM marked

@@ -11,7 +11,7 @@ from infercost.config import Alias, PriceOverride
 from infercost.pricing.apply import apply
 from infercost.pricing.book import load_book
 from infercost.pricing.overrides import with_overrides
-from infercost.pricing.tables import create_model_map
+from infercost.pricing.tables import create_maps
 
 Attempt = Mapping[str, Any]
 Priced = list[dict[str, Any]]
@@ -52,7 +52,7 @@ class Bench:
     ) -> Priced:
         self.fill(attempts)
         self.set_prices(self.book, with_overrides(self.book, overrides))
-        create_model_map(self.connection, "attempts", aliases, overrides)
+        create_maps(self.connection, "attempts", aliases, overrides)
         apply(self.connection, "attempts", "priced")
         return self.rows("SELECT * EXCLUDE (started_at) FROM priced ORDER BY attempt_id::BIGINT")
 

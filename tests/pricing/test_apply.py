@@ -8,7 +8,7 @@ import pytest
 from infercost import schema
 from infercost.errors import InfercostError
 from infercost.pricing.apply import MAX_TOKENS, PRICING_COLUMNS, apply
-from infercost.pricing.tables import create_model_map, create_prices
+from infercost.pricing.tables import create_maps, create_prices
 
 KIND_COSTS = [f"{kind}_cost" for kind in schema.TOKEN_KINDS]
 SONNET = {"provider_name": "anthropic", "price_model": "claude-sonnet-4-5"}
@@ -188,7 +188,7 @@ def test_every_row_comes_out_once_even_when_the_book_overlaps(bench: Any, book: 
         " NULL AS input_to, input_uncached_rate + 1 AS input_uncached_rate) FROM doubled WHERE provider = 'anthropic'"
     ).to_arrow_table()
     bench.set_prices(pa.concat_tables([doubled, wide.cast(book.schema)]), pa.concat_tables([doubled, book]))
-    create_model_map(bench.connection, "attempts")
+    create_maps(bench.connection, "attempts")
     bench.connection.execute("INSERT INTO model_map FROM model_map")
     apply(bench.connection, "attempts", "priced")
     ids = [row["attempt_id"] for row in bench.rows("SELECT attempt_id FROM priced")]
@@ -200,7 +200,7 @@ def test_every_row_comes_out_once_even_when_the_book_overlaps(bench: Any, book: 
 def test_costs_do_not_depend_on_order_or_threads(bench: Any) -> None:
     bench.fill(_mixed(300))
     create_prices(bench.connection)
-    create_model_map(bench.connection, "attempts")
+    create_maps(bench.connection, "attempts")
     bench.connection.execute("CREATE TABLE many AS SELECT attempts.* FROM attempts, range(300) ORDER BY random()")
     totals = []
     for threads in (1, 2, 4):
@@ -231,3 +231,41 @@ def test_a_missing_column_is_named(bench: Any) -> None:
     bench.connection.execute("CREATE TABLE bare (started_at TIMESTAMPTZ)")
     with pytest.raises(InfercostError, match=r"bare cannot be priced.*price_model"):
         apply(bench.connection, "bare", "priced")
+
+
+def test_web_searches_cost_their_fee_beside_the_tokens(price: Callable[..., Any]) -> None:
+    row = price([{**SONNET, **USAGE, "web_search_requests": 3}])[0]
+    assert row["fee_cost"] == 3 * Decimal("0.01")
+    assert row["effective_cost"] == row["list_cost"] == USAGE_COST + row["fee_cost"]
+
+
+def test_web_searches_without_a_fee_in_the_book_are_told(price: Callable[..., Any]) -> None:
+    model = {"provider_name": "groq", "price_model": "llama-3.1-8b-instant", "input_uncached_tokens": 1000}
+    row, plain = price([{**model, "web_search_requests": 1}, model])
+    assert row["effective_cost"] == plain["effective_cost"] > 0
+    assert (row["price_rule"], plain["price_rule"]) == ("fee_unknown", None)
+
+
+def test_a_broken_count_of_web_searches_is_unpriced(price: Callable[..., Any]) -> None:
+    assert price([{**SONNET, **USAGE, "web_search_requests": 10**12}])[0]["effective_cost"] is None
+
+
+def test_a_cost_says_which_rule_stands_behind_it(price: Callable[..., Any]) -> None:
+    rows = price(
+        [
+            {**SONNET, **USAGE, "gateway_cache": "exact"},
+            {**SONNET, "status": "error", "http_status": 429},
+            {**SONNET, "status": "error", "input_uncached_tokens": 0, "output_text_tokens": 0},
+            {**SONNET, **USAGE, "service_tier": "flex"},
+            {**SONNET, **USAGE},
+        ]
+    )
+    assert [row["price_rule"] for row in rows] == [
+        "gateway_cache_hit",
+        "not_billed",
+        "no_tokens",
+        "standard_lane",
+        None,
+    ]
+    assert {row["price_rule"] for row in rows} <= {*schema.PRICE_RULES, None}
+    assert rows[4]["list_price_id"] == rows[4]["price_id"]

@@ -16,6 +16,7 @@ from infercost.pricing.apply import apply
 from infercost.pricing.book import book_version, load_book
 from infercost.pricing.corrections import load as load_corrections
 from infercost.pricing.rows import from_table, to_table
+from infercost.pricing.tables import create_maps
 
 MOMENTS = [datetime(2025, 3, 1, 9, tzinfo=UTC) + timedelta(hours=7 * step) for step in range(800)]
 
@@ -237,8 +238,9 @@ def test_costs_equal_those_of_the_library(bench: Any, book: pa.Table) -> None:
     cases = _library_cases(600)
     bench.fill([{name: value for name, value in case.items() if name != "expected"} for case in cases])
     bench.set_prices(book, book)
+    create_maps(bench.connection, "attempts")
     bench.connection.execute(
-        "CREATE TABLE model_map AS SELECT DISTINCT provider_name, price_model, provider_name AS provider,"
+        "CREATE OR REPLACE TABLE model_map AS SELECT DISTINCT provider_name, price_model, provider_name AS provider,"
         " price_model AS model, 'exact' AS method, '' AS book FROM attempts"
     )
     apply(bench.connection, "attempts", "priced")

@@ -15,7 +15,6 @@ CASES = Path(__file__).resolve().parents[2] / ".." / "shared" / "pricing" / "cos
 OUT_OF_REACH = {
     "gemini_flex_missing": "the book has no flex price of this model; costs the standard price, basis derived",
     "vertex_regional": "prices by region are not in the book",
-    "web_search_fee": "fees per call are not tokens",
 }
 LOGGED_PROVIDER = {"aws": "aws.bedrock", "google": "gcp.vertex_ai", "x-ai": "x_ai", "mistral": "mistral_ai"}
 EXTRACTORS = {
@@ -57,6 +56,7 @@ def _attempt(case: dict[str, Any]) -> dict[str, Any]:
     return {
         "provider_name": LOGGED_PROVIDER.get(case["provider"], case["provider"]),
         "price_model": case["model"],
+        "web_search_requests": raw.get("usage", {}).get("server_tool_use", {}).get("web_search_requests"),
         "service_tier": context.get("service_tier") or context.get("processing"),
         "started_at": case["ts"],
         **_leaves(usage),
