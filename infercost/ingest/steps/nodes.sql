@@ -1,4 +1,4 @@
--- The places of the batch's records in the trees of their traces. What cannot be used as a call is a place all the same.
+-- The places of the records in the trees of their traces. What cannot be used as a call is a place all the same.
 SELECT DISTINCT
     $family AS family,
     coalesce(mapped.trace_id, '') AS tree_id,
