@@ -8,7 +8,7 @@ from typing import Literal
 
 SCHEMA_VERSION = 3
 """Version of the store's tables. 1: first version; 2: weight, grain, contradiction, web searches; bill lines in full;
-3: prices by region and scope, fees per request, the rule behind a cost.
+3: the tables set_aside and links; prices by region and scope, fees per request, the rule behind a cost.
 
 A store of an older version is read as it is (a column that it lacks is NULL) and grows the new columns on writing.
 """
@@ -216,6 +216,15 @@ RECORD_ONLY: tuple[Column, ...] = (
 MAPPED: tuple[Column, ...] = (*RECORD_ONLY, *(column for column in ATTEMPTS if column.origin == "log"))
 """What a format's SELECT may give, by name; a column it leaves out is NULL."""
 
+NODE: tuple[Column, ...] = (
+    Column("node_id", "VARCHAR", "log", "id of the record in the tree of its trace; NULL = in no tree"),
+    Column("parent_ids", "VARCHAR[]", "log", "the nodes above, as far as the record names them; NULL = none"),
+    Column(
+        "call_kind", "VARCHAR", "log", "a call may repeat calls below it of the same kind; '' = unknown, of any kind"
+    ),
+)
+"""What the SELECT of a format that nests gives besides, of every record with a place in a tree, call or not."""
+
 PRICES: tuple[Column, ...] = (
     Column("price_id", "VARCHAR", "pricing", "stable id: hash of everything else in the row"),
     Column("book", "VARCHAR", "pricing", "book and version, such as genai-prices 0.2.3 or infercost.toml"),
@@ -330,15 +339,34 @@ MAPPED_BILLS: tuple[Column, ...] = (*RECORD_ONLY, *(column for column in BILLS i
 
 MEASURES = ("usage", "cost")
 
+LINKS: tuple[Column, ...] = (
+    Column("family", "VARCHAR", "ingest", "family of the format that tells of the tree"),
+    Column("tree_id", "VARCHAR", "log", "trace that the tree belongs to; '' where the log names none"),
+    *NODE,
+    Column("attempt_id", "VARCHAR", "ingest", "row of `attempts` or `set_aside`; NULL = the node is no call"),
+    Column("has_usage", "BOOLEAN", "log", "the record has token counts"),
+    Column("is_failed", "BOOLEAN", "log", "the record says that the call failed"),
+    Column("started_at", "TIMESTAMPTZ", "log", "start of the record, UTC"),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "attempts": ATTEMPTS,
+    "set_aside": ATTEMPTS,
+    "links": LINKS,
     "prices": PRICES,
     "model_map": MODEL_MAP,
     "loads": LOADS,
     "rejects": REJECTS,
     "bills": BILLS,
 }
-"""Tables that the store keeps; `requests`, `sessions` and `cells` are views over them (queries/views/)."""
+"""Tables that the store keeps; `requests`, `sessions` and `cells` are views over them (queries/views/).
+
+`set_aside` holds the attempts that repeat others (of nested calls the outer one), and `links` the trees that say so:
+with both, what a log shows of a trace in one ingest is judged again when another one brings more of it.
+"""
+
+DATED = ("attempts", "set_aside", "links")
+"""Tables that are cut into folders by the UTC day of `started_at`."""
 
 
 def columns_sql(columns: tuple[Column, ...]) -> str:

@@ -258,7 +258,7 @@ def _is_zone(value: Value) -> bool:
 
 
 def _bound(name: str) -> str:
-    """Return the placeholder of the parameter `name`, with its type where it may be NULL, which has none of its own."""
+    """Return the placeholder of the parameter `name`; a NULL that is bound has no type of its own and is given one."""
     return f"CAST(${name} AS TIMESTAMPTZ)" if name in _OPTIONAL else f"${name}"
 
 
