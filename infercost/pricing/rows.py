@@ -16,6 +16,9 @@ from infercost import schema
 MAX_RATE = 10**9
 """Picodollars per token (1,000 USD per million tokens): above it a price is taken for a slip of the unit."""
 
+MAX_FEE = 10**15
+"""Picodollars apiece (1,000 USD): above it a fee is taken for a slip of the unit."""
+
 PARENT: dict[str, str] = {
     "cache_read": "input_uncached",
     "cache_write_5m": "input_uncached",
