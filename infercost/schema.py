@@ -56,15 +56,17 @@ GATEWAY_CACHE = ("exact", "semantic", "hit", "miss")
 GRAINS = ("attempt", "request", "bucket")
 """What one record of a log is: one call of a model; one client request with its retries folded in; a sum over time."""
 
-PRICE_BASES = ("book", "override", "derived", "extrapolated", "rule")
+PRICE_BASES = ("book", "override", "derived", "extrapolated", "pool", "rule")
 """Where a price comes from. book: a row of the price book; override: the user's own; derived: from another lane or tier
-in the proportion of their base prices; extrapolated: from the same lane at a later time; rule: no price was needed."""
+in the proportion of their base prices; extrapolated: from the same lane at a later time; pool: a share of capacity that costs the same however much it is used;
+rule: no price was needed."""
 
 PRICE_RULES: dict[str, str] = {
     "gateway_cache_hit": "answered by the gateway's own cache: costs nothing",
     "not_billed": "refused or failed in a way that its provider does not bill: costs nothing",
     "no_tokens": "failed and logged with zero tokens: costs nothing",
     "standard_lane": "the book has no price of the service tier: priced as standard",
+    "pool_share": "a share of what its pool costs in that hour, by the weight of its tokens",
     "fee_unknown": "web searches were made for which the book has no fee: the cost is that of the tokens alone",
 }
 """Rules that can stand behind a cost beside its price row, `price_rule`."""
@@ -188,7 +190,7 @@ ATTEMPTS: tuple[Column, ...] = (
     Column("fee_cost", MONEY, "pricing", "effective cost of web searches and other fees per request, USD"),
     Column("price_id", "VARCHAR", "pricing", "row of `prices` that made effective_cost"),
     Column("list_price_id", "VARCHAR", "pricing", "row of `prices` that made list_cost"),
-    Column("price_basis", "VARCHAR", "pricing", "book, override, derived, extrapolated, rule; NULL = unpriced"),
+    Column("price_basis", "VARCHAR", "pricing", f"{', '.join(PRICE_BASES)}; NULL = unpriced"),
     Column("price_rule", "VARCHAR", "pricing", f"{', '.join(PRICE_RULES)}; NULL = the price row alone"),
     Column("load_id", "VARCHAR", "ingest", "row of `loads` that brought the attempt"),
     Column("source_file", "VARCHAR", "ingest", "file the record came from"),
@@ -242,8 +244,9 @@ PRICES: tuple[Column, ...] = (
         for kind in TOKEN_KINDS
     ),
     *(Column(f"{fee}_fee", "BIGINT", "pricing", f"picodollars per {fee.replace('_', ' ')}") for fee in FEES),
+    Column("hour_fee", "BIGINT", "pricing", "picodollars that a pool costs an hour; NULL = the row is not a pool"),
     Column("currency", "VARCHAR", "pricing", "currency in which the source states the price, converted into the rates"),
-    Column("basis", "VARCHAR", "pricing", "book, override, derived, extrapolated"),
+    Column("basis", "VARCHAR", "pricing", "book, override, derived, extrapolated, pool"),
     Column("source", "VARCHAR", "pricing", "where the figure comes from"),
     Column("source_date", "VARCHAR", "pricing", "day (ISO 8601) on which the source said so; NULL = not known"),
 )

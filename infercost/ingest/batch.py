@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import duckdb
 
 SHOWN_REJECTS = 20
-IS_UNPRICED = "list_cost IS NULL AND usage_source <> 'missing'"
-"""An attempt whose tokens are known and whose price is not."""
+IS_UNPRICED = "effective_cost IS NULL AND coalesce(input_tokens, output_tokens) IS NOT NULL"
+"""An attempt whose tokens are known and whose price is not, as the queries count it."""
 
 
 @dataclass
@@ -71,6 +71,8 @@ class Batch:
             removed = self._dedupe(snapshot)
         with self._timed("attribute"):
             self._prepare()
+        days = self.connection.execute("SELECT DISTINCT (started_at AT TIME ZONE 'UTC')::DATE FROM winners").fetchall()
+        self.result.days.update(day for (day,) in days)
         with self._timed("price"):
             prices.price(self.connection, self.settings, "prepared", nesting.PRICED if self.form.nests else "priced")
             if self.form.nests:

@@ -64,6 +64,7 @@ class PriceRow:
     region: str | None = None
     scope: str | None = None
     fees: Fees = NO_FEES
+    hour_fee: int | None = None
     currency: str = "USD"
     source_date: str | None = None
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from infercost.config import Alias, PriceOverride
+from infercost.config import Alias, Pool, PriceOverride
 from infercost.engine import identifier
 from infercost.pricing import scopes
 from infercost.pricing.book import load_book
 from infercost.pricing.overrides import scoped_rows, with_overrides
+from infercost.pricing.pools import price_rows
 from infercost.pricing.regions import region_class
 from infercost.pricing.resolve import ModelName, model_map, resolve
+from infercost.pricing.rows import to_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,11 +24,16 @@ def create_prices(
     connection: "duckdb.DuckDBPyConnection",
     overrides: tuple[PriceOverride, ...] = (),
     cache_folder: Path | None = None,
+    pools: Sequence[Pool] = (),
 ) -> None:
-    """Create the tables `book_prices` and `effective_prices` (schema.PRICES) that `apply` reads."""
+    """Create the tables `book_prices` and `effective_prices` (schema.PRICES) that `apply` reads.
+
+    The rows of pools are among the effective ones; no attempt's name resolves to them.
+    """
     book = load_book(cache_folder)
     _create(connection, "book_prices", book)
     _create(connection, "effective_prices", with_overrides(book, overrides))
+    _add(connection, "effective_prices", to_table(price_rows(pools)))
 
 
 REGION_MAP = ("provider_name", "region", "region_class")
