@@ -119,21 +119,9 @@ def _parse(document: Mapping[str, Any], path: Path) -> Config:
         pools=prices.pools,
         budgets=tuple(_budget(reader, item) for item in reader.items(document, "budgets", "budgets")),
         hash_ids=reader.flag(privacy, "hash_ids", "privacy", default=True),
-        mappings=_mappings(reader, ingest, path),
+        mappings=reader.files(ingest, "mappings", "ingest"),
         max_record_bytes=reader.integer(ingest, "max_record_bytes", "ingest", least=DEFAULT_MAX_RECORD_BYTES),
     )
-
-
-def _mappings(reader: Reader, ingest: Mapping[str, Any], path: Path) -> tuple[Path, ...]:
-    """Return the mapping files that the globs under [ingest] name, relative to the configuration."""
-    found: list[Path] = []
-    for pattern in reader.texts(ingest, "mappings", "ingest"):
-        matches = sorted(path.parent.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
-        # A glob may find nothing yet; a name that is not there is a mistake.
-        if not matches and not set(pattern) & set("*?["):
-            raise reader.fail("ingest.mappings", f"{pattern!r} names no file")
-        found += matches
-    return tuple(dict.fromkeys(found))
 
 
 def _zone(reader: Reader, document: Mapping[str, Any]) -> str:

@@ -45,15 +45,14 @@ def code(reader: Reader, table: Mapping[str, object], where: str) -> str:
     return value
 
 
-def read(reader: Reader, prices: Mapping[str, object], folder: Path) -> Rates:
+def read(reader: Reader, prices: Mapping[str, object]) -> Rates:
     """Return the rates of `[[prices.exchange]]` and of the files that `prices.exchange_files` names.
 
     Such a file has a column `Date` and one a currency, each in units for one euro, as the ECB publishes them.
     Raises ConfigError that names the file and the key or line.
     """
     found: dict[str, dict[datetime | None, Decimal]] = {}
-    for pattern in reader.texts(prices, "exchange_files", "prices"):
-        path = folder / pattern
+    for path in reader.files(prices, "exchange_files", "prices"):
         for currency, since, usd in _from_file(reader, path):
             found.setdefault(currency, {})[since] = usd
     where = "prices.exchange"

@@ -102,14 +102,13 @@ class _Entry:
 def read_prices(reader: Reader, document: Mapping[str, Any]) -> Prices:
     """Return what the configuration and its price files say; raises ConfigError naming the file and the key or line."""
     prices = reader.table(document, "prices", (*_LISTS, *_FILES))
-    folder = reader.path.parent
-    rates = currency.read(reader, prices, folder)
+    rates = currency.read(reader, prices)
     entries: dict[str, list[_Entry]] = {name: [] for name in ("override", "alias", "pool")}
     for name, found in entries.items():
         items = enumerate(reader.items(prices, name, f"prices.{name}"), 1)
         found += [_Entry(reader, item, f"prices.{name}", f"prices.{name} {number}") for number, item in items]
-    for pattern in reader.texts(prices, "files", "prices"):
-        for name, entry in _from_file(reader, folder / pattern):
+    for path in reader.files(prices, "files", "prices"):
+        for name, entry in _from_file(reader, path):
             entries[name].append(entry)
     return Prices(
         overrides=tuple(made for entry in entries["override"] for made in _overrides(entry, rates)),

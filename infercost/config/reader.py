@@ -113,3 +113,15 @@ class Reader:
             except ValueError:
                 raise self.fail(f"{where}.{key}", f"{value!r} is not a date such as 2026-11-01") from None
         raise self.fail(f"{where}.{key}", "must be a date such as 2026-11-01 (not quoted)")
+
+    def files(self, table: Mapping[str, Any], key: str, where: str) -> tuple[Path, ...]:
+        """Return the files that a list of globs names, relative to the document."""
+        folder = self.path.parent
+        found: list[Path] = []
+        for pattern in self.texts(table, key, where):
+            matches = sorted(folder.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+            # A glob may find nothing yet; a name that is not there is a mistake.
+            if not matches and not set(pattern) & set("*?["):
+                raise self.fail(f"{where}.{key}", f"{pattern!r} names no file")
+            found += matches
+        return tuple(dict.fromkeys(found))

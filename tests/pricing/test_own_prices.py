@@ -185,7 +185,7 @@ def test_prices_come_from_csv_and_toml_files_too(own: Pricer, tmp_path: Path) ->
         ("more.toml", "override = 1\n", "more.toml: override: must be a list of tables"),
         ("more.toml", "[[budget]]\n", "more.toml: budget: not known; allowed: override, alias, pool"),
         ("more.toml", "x =\n", "more.toml: not valid TOML"),
-        ("rates.csv", None, "rates.csv: No such file"),
+        ("rates.csv", None, "prices.files: 'rates.csv' names no file"),
     ],
 )
 def test_a_price_file_is_an_error_that_names_its_line(
