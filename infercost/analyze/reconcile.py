@@ -69,7 +69,7 @@ def reconcile(
     for step in ("our_places", "chosen_lines", "kind_folds", "bill_cells", "shift_scores"):
         queries.create_step(connection, step, {**given, **read})
     shifts = _take_shifts(connection)
-    for step in ("our_cells", "other_prices", "aligned", "causes", "quiet_hours"):
+    for step in ("our_cells", "lane_gaps", "other_prices", "aligned", "causes", "quiet_hours"):
         queries.create_step(connection, step, given)
     return Reconciliation(
         first_day=first,

@@ -16,8 +16,9 @@
 --   our_tokens: tokens, as moved
 --   unpriced_tokens: those of them without a price
 --   our_requests: attempts with tokens of the day and model, as moved
+--   lacking: picodollars of the tokens that we lack, lane by lane at the billed price; NULL = no count
+--   beyond: picodollars of the tokens that the bill lacks, lane by lane at our price
 --   slack: picodollars that the decimals of the bill cannot tell
---   bill_lane: service tiers as billed
 --   is_model_logged: the logs have the model in the window
 --   is_day_logged: the logs have the seller on the day
 --   is_day_billed: the bill has the seller on the day
@@ -35,6 +36,23 @@ WITH ours AS (
         sum(unmoved) AS ours
     FROM our_cells
     WHERE kind <> 'requests'
+    GROUP BY day, seller, model, kind
+),
+
+billed_cells AS (
+    SELECT
+        day,
+        seller,
+        model,
+        kind,
+        min(shown_model) AS shown_model,
+        sum(billed) AS billed,
+        -- Lanes without a count leave the row without one.
+        CASE WHEN count(tokens) = count(*) THEN sum(tokens) END AS tokens,
+        sum(unseen) AS unseen,
+        sum(unseen_tokens) AS unseen_tokens,
+        sum(slack) AS slack
+    FROM bill_cells
     GROUP BY day, seller, model, kind
 ),
 
@@ -103,29 +121,28 @@ logged_sellers AS (
 
 paired AS (
     SELECT
-        coalesce(bill_cells.day, ours.day) AS day,
-        coalesce(bill_cells.seller, ours.seller) AS seller,
-        coalesce(bill_cells.model, ours.model) AS model,
-        coalesce(bill_cells.kind, ours.kind) AS kind,
-        coalesce(ours.shown_model, bill_cells.shown_model) AS shown_model,
-        bill_cells.billed,
-        bill_cells.tokens AS billed_tokens,
-        bill_cells.day IS NOT NULL AS is_billed,
-        coalesce(bill_cells.unseen, 0) AS unseen,
-        coalesce(bill_cells.unseen_tokens, 0) AS unseen_tokens,
+        coalesce(billed_cells.day, ours.day) AS day,
+        coalesce(billed_cells.seller, ours.seller) AS seller,
+        coalesce(billed_cells.model, ours.model) AS model,
+        coalesce(billed_cells.kind, ours.kind) AS kind,
+        coalesce(ours.shown_model, billed_cells.shown_model) AS shown_model,
+        billed_cells.billed,
+        billed_cells.tokens AS billed_tokens,
+        billed_cells.day IS NOT NULL AS is_billed,
+        coalesce(billed_cells.unseen, 0) AS unseen,
+        coalesce(billed_cells.unseen_tokens, 0) AS unseen_tokens,
         coalesce(ours.ours, 0) AS ours,
         coalesce(ours.moved, 0) AS moved,
         coalesce(ours.tokens, 0) AS our_tokens,
         coalesce(ours.unpriced_tokens, 0) AS unpriced_tokens,
-        coalesce(bill_cells.slack, 0) AS slack,
-        bill_cells.lane AS bill_lane
-    FROM bill_cells
+        coalesce(billed_cells.slack, 0) AS slack
+    FROM billed_cells
     FULL OUTER JOIN ours
         ON
-            bill_cells.day = ours.day
-            AND bill_cells.seller = ours.seller
-            AND bill_cells.model = ours.model
-            AND bill_cells.kind = ours.kind
+            billed_cells.day = ours.day
+            AND billed_cells.seller = ours.seller
+            AND billed_cells.model = ours.model
+            AND billed_cells.kind = ours.kind
 )
 
 SELECT
@@ -157,8 +174,9 @@ SELECT
     cast(paired.our_tokens AS HUGEINT) AS our_tokens,
     cast(paired.unpriced_tokens AS HUGEINT) AS unpriced_tokens,
     cast(coalesce(our_calls.requests, 0) AS HUGEINT) AS our_requests,
+    lane_gaps.lacking,
+    lane_gaps.beyond,
     cast(paired.slack AS HUGEINT) AS slack,
-    paired.bill_lane,
     CASE
         WHEN paired.model = '*' THEN logged_sellers.seller IS NOT NULL
         ELSE logged_models.model IS NOT NULL
@@ -171,6 +189,12 @@ LEFT JOIN our_calls
     ON paired.day = our_calls.day AND paired.seller = our_calls.seller AND paired.model = our_calls.model
 LEFT JOIN billed_calls
     ON paired.day = billed_calls.day AND paired.seller = billed_calls.seller AND paired.model = billed_calls.model
+LEFT JOIN lane_gaps
+    ON
+        paired.day = lane_gaps.day
+        AND paired.seller = lane_gaps.seller
+        AND paired.model = lane_gaps.model
+        AND paired.kind = lane_gaps.kind
 LEFT JOIN logged_models ON paired.seller = logged_models.seller AND paired.model = logged_models.model
 LEFT JOIN logged_days ON paired.seller = logged_days.seller AND paired.day = logged_days.day
 LEFT JOIN billed_days ON paired.seller = billed_days.seller AND paired.day = billed_days.day

@@ -1,5 +1,5 @@
--- question: What does the bill say of each day, model and kind?
--- grain: one row per day, seller, model and kind with a chosen bill line
+-- question: What does the bill say of each day, model, kind and lane?
+-- grain: one row per day, seller, model, kind and lane with a chosen bill line
 -- columns:
 --   day: day in the zone of the bill
 --   seller: provider of the price book
@@ -10,7 +10,7 @@
 --   tokens: billed tokens, of the lines with money where all tell them, else of the usage; NULL = not told
 --   unseen: part of `billed` that is of keys or regions which the logs never show, picodollars
 --   unseen_tokens: part of `tokens` that is of those
---   lane: service tiers as billed, joined by +; standard where none is told
+--   lane: service tier as billed, with long for the tier of long contexts; any where the bill does not tell all
 --   slack: picodollars that the decimals of the bill cannot tell
 
 WITH folded AS (
@@ -45,6 +45,7 @@ summed AS (
         seller,
         model,
         kind,
+        lane,
         min(shown_model) AS shown_model,
         sum(picodollars) AS billed,
         count(*) FILTER (WHERE measure = 'cost') AS cost_lines,
@@ -53,10 +54,9 @@ summed AS (
         sum(tokens) FILTER (WHERE measure = 'cost' AND is_unseen) AS unseen_cost_tokens,
         sum(tokens) FILTER (WHERE measure = 'usage') AS usage_tokens,
         sum(tokens) FILTER (WHERE measure = 'usage' AND is_unseen) AS unseen_usage_tokens,
-        sum(picodollars) FILTER (WHERE is_unseen) AS unseen,
-        string_agg(DISTINCT coalesce(lane, 'standard'), '+' ORDER BY coalesce(lane, 'standard')) AS lane
+        sum(picodollars) FILTER (WHERE is_unseen) AS unseen
     FROM folded
-    GROUP BY day, seller, model, kind
+    GROUP BY day, seller, model, kind, lane
 )
 
 SELECT

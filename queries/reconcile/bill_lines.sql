@@ -13,7 +13,7 @@
 --   period_start: start of the charge period, UTC
 --   period_end: end of the charge period, UTC
 --   token_kind: kind of tokens as billed; NULL = not split
---   lane: service tier as billed; NULL = standard or not told
+--   lane: service tier as billed, standard where none is told, and long for the tier of long contexts
 --   region: region as billed
 --   api_key_id: hashed key
 --   api_key_name: alias of the key
@@ -60,7 +60,8 @@ SELECT
     period_start,
     coalesce(period_end, period_start) AS period_end,
     token_kind,
-    lower(service_tier) AS lane,
+    coalesce(lower(service_tier), 'standard')
+    || CASE WHEN regexp_matches(context_window, '^(>|long|200k-)') THEN ' long' ELSE '' END AS lane,
     region,
     api_key_id,
     api_key_name,

@@ -26,7 +26,6 @@
 --   billed_requests: calls of the day and model as billed; NULL = not told
 --   our_requests: the same in the logs
 --   tier_name: the lane or tier as it was billed, instead of ours
---   bill_lane: service tiers as billed
 --   is_model_logged: the logs have the model in the window
 --   is_day_logged: the logs have the seller on the day
 --   is_day_billed: the bill has the seller on the day
@@ -63,20 +62,20 @@ left_over AS (
     FROM own
 ),
 
--- 2. Tokens that both sides have, each side's own at its own price.
+-- 2. Tokens that both sides have, after each side's own, lane by lane at its own price.
 common AS (
     SELECT
         *,
         m <> 0 AND c <> 0 AND abs(m - c) <= limit_up_to AS is_rounding,
         CASE
             WHEN b IS NULL THEN CASE WHEN o = 0 AND c = 0 THEN 0 ELSE m END
-            WHEN b = 0 THEN 0
-            WHEN o >= b THEN m
-            ELSE m * o // b
+            WHEN b = 0 OR NOT is_model_logged THEN 0
+            ELSE m - coalesce(lacking, 0)
         END AS common_m,
         CASE
-            WHEN b IS NULL OR o = 0 OR b >= o THEN c
-            ELSE c * b // o
+            WHEN b IS NULL OR o = 0 THEN c
+            WHEN b = 0 THEN 0
+            ELSE c - coalesce(beyond, 0)
         END AS common_c
     FROM left_over
 ),
@@ -226,7 +225,6 @@ SELECT
     billed_requests,
     our_requests,
     tier_name,
-    bill_lane,
     is_model_logged,
     is_day_logged,
     is_day_billed

@@ -8,7 +8,7 @@
 --   token_kind: kind of tokens as billed; NULL = not split
 --   measure: usage or cost
 --   line_class: tokens, requests, fee or other
---   lane: service tier as billed; NULL = standard or not told
+--   lane: service tier as billed, with long for the tier of long contexts; any where the bill does not tell all
 --   is_unseen: the line is of a key or a region that the logs never show, while they do show others of the bill
 --   tokens: billed tokens; NULL = not told
 --   requests: billed calls; NULL = not told
@@ -94,15 +94,33 @@ comparable AS (
     FROM places
 )
 
+,
+
+-- Lanes can be compared where some line names one, and money and tokens name the same.
+lanes AS (
+    SELECT
+        seller,
+        model,
+        bool_or(lane <> 'standard')
+        AND coalesce(
+            list_sort(list(DISTINCT lane) FILTER (WHERE measure = 'cost'))
+            = list_sort(list(DISTINCT lane) FILTER (WHERE tokens IS NOT NULL)),
+            TRUE
+        ) AS are_told
+    FROM comparable
+    WHERE line_class = 'tokens'
+    GROUP BY seller, model
+)
+
 SELECT
-    day,
-    seller,
-    CASE WHEN line_class = 'fee' THEN coalesce(charge, 'fee') ELSE model END AS model,
+    comparable.day,
+    comparable.seller,
+    CASE WHEN line_class = 'fee' THEN coalesce(charge, 'fee') ELSE comparable.model END AS model,
     CASE WHEN line_class = 'fee' THEN coalesce(charge, 'fee') ELSE shown_model END AS shown_model,
     token_kind,
     measure,
     line_class,
-    lane,
+    CASE WHEN lanes.are_told THEN comparable.lane ELSE 'any' END AS lane,
     (is_new_region AND are_regions_known)
     OR (is_new_key AND are_keys_known)
     OR (is_new_name AND are_names_known) AS is_unseen,
@@ -111,3 +129,4 @@ SELECT
     picodollars,
     decimals
 FROM comparable
+LEFT JOIN lanes ON comparable.seller = lanes.seller AND comparable.model = lanes.model
