@@ -19,7 +19,9 @@ NO_MODEL = "(no model)"
 UNKNOWN_SELLER = "(unknown)"
 
 _AREA = re.compile(r"^(?:regional|global|us-gov|us|eu|apac|jp|au|ca)\.(?=[a-z0-9]+\.)")
-_MAKER = re.compile(r"^(?:ai21|amazon|anthropic|cohere|deepseek|google|meta|mistral|moonshotai|nvidia|openai|qwen|zai)\.")
+_MAKER = re.compile(
+    r"^(?:ai21|amazon|anthropic|cohere|deepseek|google|meta|mistral|moonshotai|nvidia|openai|qwen|zai)\."
+)
 _VERSION = re.compile(r"(?:-20\d{6})?(?:-v?1)?:\d+$")
 _DATE = re.compile(r"[-@]20\d{2}-?\d{2}-?\d{2}(?!\d)")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")

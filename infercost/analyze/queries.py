@@ -73,7 +73,7 @@ class _Header(NamedTuple):
 
 
 def catalog() -> dict[str, Query]:
-    """Return every packaged query by its name, in the order of folders and names; views and steps are not among them."""
+    """Return every packaged query by its name, in the order of folders and names; no views and no steps."""
     root = assets.folder("queries")
     queries: dict[str, Query] = {}
     for path in sorted(root.rglob("*.sql")):
@@ -279,7 +279,7 @@ def _is_zone(value: Value) -> bool:
 
 
 def _bound(name: str) -> str:
-    """Return the placeholder of the parameter `name`; a NULL that is bound has no type of its own, so it is given one."""
+    """Return the placeholder of the parameter `name`; a NULL that is bound has no type, so it is given one."""
     return f"CAST(${name} AS TIMESTAMPTZ)" if name in _OPTIONAL else f"${name}"
 
 

@@ -90,7 +90,8 @@ def _no_bills(connection: "duckdb.DuckDBPyConnection", since: datetime, until: d
     found = _rows(connection, "SELECT min(period_start)::DATE AS a, max(period_start)::DATE AS b FROM bills")[0]
     if found["a"] is None:
         return "the store holds no bill"
-    return f"no bill line begins from {since:%Y-%m-%d} until {until:%Y-%m-%d}; bills reach from {found['a']} to {found['b']}"
+    asked = f"no bill line begins from {since:%Y-%m-%d} until {until:%Y-%m-%d}"
+    return f"{asked}; bills reach from {found['a']} to {found['b']}"
 
 
 def _bounds(since: str | None, until: str | None, now: datetime) -> tuple[datetime, datetime]:
@@ -214,9 +215,7 @@ def _other_currencies(connection: "duckdb.DuckDBPyConnection") -> Iterable[Other
         yield OtherCurrency(row["seller"], row["currency"], row["lines"], _dollars(row["amount"]))
 
 
-def _unbilled(
-    connection: "duckdb.DuckDBPyConnection", first: Any, end: Any
-) -> Sequence[tuple[str, Decimal]]:
+def _unbilled(connection: "duckdb.DuckDBPyConnection", first: Any, end: Any) -> Sequence[tuple[str, Decimal]]:
     """Return sellers of the logs in the window without any bill, with what the logs say that they cost."""
     sql = """
         SELECT our_names.seller, sum(attempts.effective_cost) AS cost

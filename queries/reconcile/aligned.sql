@@ -102,14 +102,15 @@ billed_days AS (
     GROUP BY seller, day
 ),
 
--- Models that are billed in another currency, and not in dollars.
+dollars AS (FROM chosen_lines WHERE measure = 'cost'),
+
 foreign_models AS (
     SELECT DISTINCT
         bill_names.seller,
         bill_names.model
     FROM bill_lines
     INNER JOIN bill_names USING (provider, billed_name)
-    ANTI JOIN (FROM chosen_lines WHERE measure = 'cost') AS dollars
+    ANTI JOIN dollars
         ON bill_names.seller = dollars.seller AND bill_names.model = dollars.model
     WHERE bill_lines.currency <> 'USD' AND bill_lines.line_class = 'tokens'
 ),

@@ -44,7 +44,8 @@ SELECT
         WHEN measure = 'usage' THEN 'other'
         WHEN category NOT IN ('usage', 'discountedusage', 'savingsplancoveredusage') THEN 'fee'
         WHEN token_kind IS NOT NULL OR quantity_unit = 'tokens' THEN 'tokens'
-        WHEN model IS NOT NULL AND quantity_unit IS NULL AND coalesce(tags['cost_type'], 'tokens') IN ('token', 'tokens')
+        WHEN
+            model IS NOT NULL AND quantity_unit IS NULL AND coalesce(tags['cost_type'], 'tokens') IN ('token', 'tokens')
             THEN 'tokens'
         -- A line without a model and without a charge is the sum of everything.
         WHEN model IS NULL AND coalesce(charge, 'total_cost') = 'total_cost' THEN 'tokens'
@@ -53,7 +54,7 @@ SELECT
     concat_ws(
         ', ', format, 'grouped by ' || tags['grouped_by'], 'rollup ' || tags['rollup'],
         CASE WHEN tags['custom_llm_provider'] IS NOT NULL THEN 'by LiteLLM' END,
-        CASE WHEN has_width THEN 'buckets of ' || (epoch(period_end) - epoch(period_start))::BIGINT || ' s' END
+        CASE WHEN has_width THEN 'buckets of ' || cast(epoch(period_end) - epoch(period_start) AS BIGINT) || ' s' END
     ) AS source,
     format = 'litellm-daily' OR tags['custom_llm_provider'] IS NOT NULL AS is_roll_up,
     coalesce(tags['api'], 'completions') AS part,

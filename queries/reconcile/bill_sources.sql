@@ -25,7 +25,7 @@ WITH told AS (
         count(*) FILTER (WHERE billed_name <> '') > 0 AS names_models,
         count(token_kind) > 0 AS names_kinds,
         count(tokens) > 0 AS names_tokens,
-        count(DISTINCT (billed_name, token_kind, lane, region, api_key_id)) AS detail,
+        count(DISTINCT row(billed_name, token_kind, lane, region, api_key_id)) AS detail,
         max(decimals) AS decimals
     FROM bill_lines
     INNER JOIN bill_names USING (provider, billed_name)
@@ -43,7 +43,14 @@ SELECT
     picodollars,
     row_number() OVER (
         PARTITION BY seller, measure, part, currency, utc_day
-        ORDER BY is_roll_up ASC, names_models DESC, names_kinds DESC, names_tokens DESC, decimals DESC, detail DESC, source ASC
+        ORDER BY
+            is_roll_up ASC,
+            names_models DESC,
+            names_kinds DESC,
+            names_tokens DESC,
+            decimals DESC,
+            detail DESC,
+            source ASC
     ) = 1
     -- A gateway's own sums stand in for a bill only where the provider sends none.
     AND (NOT is_roll_up OR bool_and(is_roll_up) OVER (PARTITION BY seller)) AS is_chosen

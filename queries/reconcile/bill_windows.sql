@@ -11,7 +11,9 @@
 
 -- Bounds of the years that a charge period may lie in stand for "as far as the bills reach".
 WITH chosen AS (
-    SELECT bill_lines.*, bill_names.seller
+    SELECT
+        bill_lines.*,
+        bill_names.seller
     FROM bill_lines
     INNER JOIN bill_names USING (provider, billed_name)
     INNER JOIN bill_sources
@@ -30,12 +32,12 @@ told AS (
         seller,
         coalesce(
             mode((24 - hour(period_start AT TIME ZONE 'UTC')) % 24)
-                FILTER (WHERE period_end - period_start BETWEEN INTERVAL 23 HOUR AND INTERVAL 25 HOUR),
+            FILTER (WHERE period_end - period_start BETWEEN INTERVAL 23 HOUR AND INTERVAL 25 HOUR),
             0
         ) AS told_hours,
         coalesce(
             bool_or(period_end - period_start > INTERVAL 25 HOUR)
-                FILTER (WHERE line_class = 'tokens' AND measure = 'cost'),
+            FILTER (WHERE line_class = 'tokens' AND measure = 'cost'),
             FALSE
         ) AS is_monthly,
         bool_or(measure = 'cost') AS has_money,

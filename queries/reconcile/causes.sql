@@ -109,7 +109,7 @@ tiers AS (
         priced.model,
         priced.kind,
         arg_min(
-            {'name': other_prices.tier, 'change': other_prices.change},
+            struct_pack(name := other_prices.tier, change := other_prices.change),
             (abs(priced.price_gap - other_prices.change * least(coalesce(b, o), o) // o), other_prices.tier)
         ) AS nearest
     FROM priced
@@ -133,7 +133,7 @@ ratios AS (
         model,
         kind,
         count(*) AS days,
-        arg_min({'m': m, 'c': c}, (abs(m::DOUBLE / c - middle), day)) AS usual
+        arg_min(struct_pack(m := m, c := c), (abs(cast(m AS DOUBLE) / c - middle), day)) AS usual
     FROM (
         SELECT
             seller,
@@ -142,10 +142,10 @@ ratios AS (
             day,
             m,
             c,
-            quantile_disc(m::DOUBLE / c, 0.5) OVER (PARTITION BY seller, model, kind) AS middle
+            quantile_disc(cast(m AS DOUBLE) / c, 0.5) OVER (PARTITION BY seller, model, kind) AS middle
         FROM priced
         WHERE b IS NULL AND m > 0 AND c > 0
-    )
+    ) AS both_sides
     GROUP BY seller, model, kind
 ),
 
@@ -238,5 +238,5 @@ FROM (
         AND NOT (billed_requests < our_requests AND more < 0) AS is_other_count,
         has_ratio AND abs(rest) > limit_up_to AS is_ratio_rest
     FROM closed
-)
+) AS told
 ORDER BY day, seller, model, kind

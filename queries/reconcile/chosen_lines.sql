@@ -71,8 +71,9 @@ modelled AS (
 places AS (
     SELECT
         *,
-        coalesce(region NOT IN (SELECT our_places.region FROM our_places WHERE our_places.seller = modelled.seller), FALSE)
-            AS is_new_region,
+        coalesce(
+            region NOT IN (SELECT our_places.region FROM our_places WHERE our_places.seller = modelled.seller), FALSE
+        ) AS is_new_region,
         coalesce(
             api_key_id NOT IN (SELECT our_places.api_key_id FROM our_places WHERE our_places.seller = modelled.seller),
             FALSE

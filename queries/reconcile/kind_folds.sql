@@ -33,7 +33,7 @@ every_kind AS (
                     'output_audio', 'output_image', 'all'
                 ]
             ) AS token_kind
-    )
+    ) AS kinds
 )
 
 SELECT

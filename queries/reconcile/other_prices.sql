@@ -44,20 +44,34 @@ other_rows AS (
             own.provider = another.provider
             AND own.model = another.model
             AND own.book = another.book
-            AND (another.lane <> own.lane OR another.input_from <> own.input_from)
-            AND (another.lane = own.lane OR another.input_from = own.input_from)
-            AND used.day < coalesce(another.effective_to, 'infinity'::TIMESTAMPTZ)
-            AND used.day + 1 > coalesce(another.effective_from, '-infinity'::TIMESTAMPTZ)
+            AND (own.lane <> another.lane OR own.input_from <> another.input_from)
+            AND (own.lane = another.lane OR own.input_from = another.input_from)
+            AND used.day < coalesce(another.effective_to, cast('infinity' AS TIMESTAMPTZ))
+            AND used.day + 1 > coalesce(another.effective_from, cast('-infinity' AS TIMESTAMPTZ))
 ),
 
 rates AS (
-    UNPIVOT (
-        SELECT *
-        FROM prices
-        SEMI JOIN other_rows ON prices.price_id = other_rows.other_id
-    )
-    ON COLUMNS('.*_rate$')
-    INTO NAME rate_of VALUE rate
+    SELECT
+        price_id,
+        unnest(
+            [
+                struct_pack(token_kind := 'input_uncached', rate := input_uncached_rate),
+                struct_pack(token_kind := 'cache_read', rate := cache_read_rate),
+                struct_pack(token_kind := 'cache_write_5m', rate := cache_write_5m_rate),
+                struct_pack(token_kind := 'cache_write_30m', rate := cache_write_30m_rate),
+                struct_pack(token_kind := 'cache_write_1h', rate := cache_write_1h_rate),
+                struct_pack(token_kind := 'cache_write_12h', rate := cache_write_12h_rate),
+                struct_pack(token_kind := 'input_audio', rate := input_audio_rate),
+                struct_pack(token_kind := 'input_image', rate := input_image_rate),
+                struct_pack(token_kind := 'output_text', rate := output_text_rate),
+                struct_pack(token_kind := 'reasoning', rate := reasoning_rate),
+                struct_pack(token_kind := 'output_audio', rate := output_audio_rate),
+                struct_pack(token_kind := 'output_image', rate := output_image_rate)
+            ],
+            recursive := TRUE
+        )
+    FROM prices
+    WHERE price_id IN (SELECT other_rows.other_id FROM other_rows)
 ),
 
 parts AS (
@@ -69,7 +83,7 @@ parts AS (
     FROM used
     INNER JOIN other_rows
         ON used.day = other_rows.day AND used.price_id = other_rows.price_id AND used.lane = other_rows.lane
-    LEFT JOIN rates ON other_rows.other_id = rates.price_id AND used.token_kind || '_rate' = rates.rate_of
+    LEFT JOIN rates ON other_rows.other_id = rates.price_id AND used.token_kind = rates.token_kind
     GROUP BY ALL
 )
 

@@ -92,18 +92,28 @@ parts AS (
         effective_cost,
         unnest(
             [
-                {'token_kind': 'input_uncached', 'tokens': input_uncached_tokens, 'cost': input_uncached_cost},
-                {'token_kind': 'cache_read', 'tokens': cache_read_tokens, 'cost': cache_read_cost},
-                {'token_kind': 'cache_write_5m', 'tokens': cache_write_5m_tokens, 'cost': cache_write_5m_cost},
-                {'token_kind': 'cache_write_30m', 'tokens': cache_write_30m_tokens, 'cost': cache_write_30m_cost},
-                {'token_kind': 'cache_write_1h', 'tokens': cache_write_1h_tokens, 'cost': cache_write_1h_cost},
-                {'token_kind': 'cache_write_12h', 'tokens': cache_write_12h_tokens, 'cost': cache_write_12h_cost},
-                {'token_kind': 'input_audio', 'tokens': input_audio_tokens, 'cost': input_audio_cost},
-                {'token_kind': 'input_image', 'tokens': input_image_tokens, 'cost': input_image_cost},
-                {'token_kind': 'output_text', 'tokens': output_text_tokens, 'cost': output_text_cost},
-                {'token_kind': 'reasoning', 'tokens': reasoning_tokens, 'cost': reasoning_cost},
-                {'token_kind': 'output_audio', 'tokens': output_audio_tokens, 'cost': output_audio_cost},
-                {'token_kind': 'output_image', 'tokens': output_image_tokens, 'cost': output_image_cost}
+                struct_pack(
+                    token_kind := 'input_uncached', tokens := input_uncached_tokens, cost := input_uncached_cost
+                ),
+                struct_pack(token_kind := 'cache_read', tokens := cache_read_tokens, cost := cache_read_cost),
+                struct_pack(
+                    token_kind := 'cache_write_5m', tokens := cache_write_5m_tokens, cost := cache_write_5m_cost
+                ),
+                struct_pack(
+                    token_kind := 'cache_write_30m', tokens := cache_write_30m_tokens, cost := cache_write_30m_cost
+                ),
+                struct_pack(
+                    token_kind := 'cache_write_1h', tokens := cache_write_1h_tokens, cost := cache_write_1h_cost
+                ),
+                struct_pack(
+                    token_kind := 'cache_write_12h', tokens := cache_write_12h_tokens, cost := cache_write_12h_cost
+                ),
+                struct_pack(token_kind := 'input_audio', tokens := input_audio_tokens, cost := input_audio_cost),
+                struct_pack(token_kind := 'input_image', tokens := input_image_tokens, cost := input_image_cost),
+                struct_pack(token_kind := 'output_text', tokens := output_text_tokens, cost := output_text_cost),
+                struct_pack(token_kind := 'reasoning', tokens := reasoning_tokens, cost := reasoning_cost),
+                struct_pack(token_kind := 'output_audio', tokens := output_audio_tokens, cost := output_audio_cost),
+                struct_pack(token_kind := 'output_image', tokens := output_image_tokens, cost := output_image_cost)
             ],
             recursive := TRUE
         )

@@ -8,7 +8,8 @@
 WITH placed AS (
     SELECT DISTINCT
         our_hours.seller,
-        (our_hours.hour + to_hours(bill_windows.offset_hours + coalesce(shifts.shift_hours, 0))) AT TIME ZONE 'UTC' AS hour
+        (our_hours.hour + to_hours(bill_windows.offset_hours + coalesce(shifts.shift_hours, 0)))
+        AT TIME ZONE 'UTC' AS hour
     FROM our_hours
     INNER JOIN bill_windows USING (seller)
     LEFT JOIN shifts ON our_hours.seller = shifts.seller

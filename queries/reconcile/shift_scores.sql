@@ -59,7 +59,8 @@ hours AS (
         daily_sellers.offset_hours,
         daily_sellers.first_day,
         daily_sellers.end_day,
-        cast(CASE WHEN daily_sellers.has_tokens THEN our_hours.tokens ELSE our_hours.picodollars END AS DOUBLE) AS amount
+        cast(CASE WHEN daily_sellers.has_tokens THEN our_hours.tokens ELSE our_hours.picodollars END AS DOUBLE)
+            AS amount
     FROM our_hours
     INNER JOIN daily_sellers USING (seller)
     WHERE our_hours.token_kind NOT IN ('fee', 'requests')

@@ -9,8 +9,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import small_store
 
-from analyze import small_store
 from infercost.analyze.bill_gaps import Cell, Reconciliation
 from infercost.analyze.reconcile import reconcile
 from infercost.config import Config
@@ -50,7 +50,7 @@ class Call:
 
 
 def calls(seed: int = 1, days: int = DAYS, each_hour: int = 1) -> list[Call]:
-    """Return calls of every hour of the days, and of a day more on both sides, with more traffic by day than by night."""
+    """Return calls of every hour of the days, and of a day more on both sides; days are busier than nights."""
     random = Random(seed)  # noqa: S311
     found = []
     for hour in range(-24, (days + 1) * 24):
@@ -128,11 +128,14 @@ def billed(found: Iterable[Call], hours: int = 0, days: int = DAYS) -> list[Line
                 place[0] += call.tokens[kind]
                 place[1] += call.cost(kind)
                 place[2] += 1
-    return [Line(*key[:4], *values, key[4]) for key, values in sums.items()]
+    return [
+        Line(day, model, lane, kind, tokens, picodollars, requests, key)
+        for (day, model, lane, kind, key), (tokens, picodollars, requests) in sums.items()
+    ]
 
 
 def bill(
-    lines: Iterable[Line], *, usage: bool = True, requests: bool = False, quantities: bool = False, grouping: str = "all"
+    lines: Iterable[Line], *, usage: bool = True, requests: bool = False, quantities: bool = False
 ) -> list[dict[str, Any]]:
     """Return rows of `bills`: a cost line each, and with `usage` a line of tokens, with `requests` one of calls.
 
@@ -140,7 +143,7 @@ def bill(
     """
     rows = []
     for line in lines:
-        row = {
+        row: dict[str, Any] = {
             "format": "anthropic-cost-report",
             "provider_name": "anthropic",
             "measure": "cost",
@@ -153,7 +156,7 @@ def bill(
             "api_key_id": line.key,
             "billed_cost": Decimal(line.picodollars) / PICO,
             "currency": "USD",
-            "tags": {"grouped_by": grouping},
+            "tags": {"grouped_by": "all"},
         }
         count = {"quantity": line.tokens, "quantity_unit": "tokens"}
         told = {**row, "format": "anthropic-usage-report", "measure": "usage", "billed_cost": None, "currency": None}

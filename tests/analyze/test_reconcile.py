@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import bill_truth as truth
 import pytest
 
-from analyze import bill_truth as truth
 from infercost.analyze.bill_gaps import Reconciliation
 from infercost.errors import ExitCode, NoDataError
 
@@ -151,7 +151,8 @@ def test_a_grouping_that_tells_the_same_money_again_is_left_out() -> None:
     lines = truth.billed(CALLS)
     twice = truth.bill(lines) + [
         {**row, "bill_id": f"again {row['bill_id']}", "model": None, "token_kind": None, "charge": None}
-        for row in truth.bill(lines, usage=False, grouping="none")
+        | {"tags": {"grouped_by": "none"}}
+        for row in truth.bill(lines, usage=False)
     ]
     found = truth.compared(truth.logged(CALLS), twice)
 
@@ -200,9 +201,7 @@ def test_tokens_that_the_bill_lacks_are_extra() -> None:
     def lost(line: truth.Line) -> bool:
         return line.day == THIRD and line.model == truth.SONNET
 
-    found = truth.compared(
-        truth.logged(CALLS), truth.bill([line for line in truth.billed(CALLS) if not lost(line)])
-    )
+    found = truth.compared(truth.logged(CALLS), truth.bill([line for line in truth.billed(CALLS) if not lost(line)]))
 
     here = truth.cost_of(CALLS, lambda call: day_of(call) == THIRD and call.model == truth.SONNET)
     assert causes(found) == {"extra": -here}
@@ -230,9 +229,7 @@ def test_fewer_calls_are_missing_records_even_with_calls_told() -> None:
 
 def test_tokens_without_a_price_are_unpriced() -> None:
     nothing = {f"{kind}_cost": None for kind in truth.KINDS} | {"effective_cost": None, "price_id": None}
-    attempts = [
-        row | nothing if truth.SONNET in row["price_model"] else row for row in truth.logged(CALLS)
-    ]
+    attempts = [row | nothing if truth.SONNET in row["price_model"] else row for row in truth.logged(CALLS)]
     found = truth.compared(attempts, truth.bill(truth.billed(CALLS)))
 
     assert causes(found) == {"unpriced": truth.cost_of(CALLS, lambda call: call.model == truth.SONNET)}

@@ -4,9 +4,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from analyze import bill_truth as truth
+import bill_truth as truth
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from infercost import schema
 from infercost.analyze.bill_gaps import CAUSES, COLUMNS
 
@@ -106,8 +107,12 @@ def test_causes_add_up_and_nothing_is_lost(lines: list[dict[str, Any]], calls: l
     days = {cell.day for cell in has_money}
     if days and not any(row["measure"] == "usage" or row["currency"] == "EUR" for row in bills):
         ours = sum(
-            (row["effective_cost"] for row in attempts if row["effective_cost"] is not None
-             and found.first_day.isoformat() <= row["started_at"][:10] <= found.last_day.isoformat()),
+            (
+                row["effective_cost"]
+                for row in attempts
+                if row["effective_cost"] is not None
+                and found.first_day.isoformat() <= row["started_at"][:10] <= found.last_day.isoformat()
+            ),
             Decimal(0),
         )
         assert found.ours == ours
