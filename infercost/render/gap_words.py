@@ -28,6 +28,13 @@ LABELS: dict[str, str] = {
 _MOST_NAMES = 3
 _MILLION = 1_000_000
 _NAME = 40
+_CENT = Decimal("0.01")
+
+
+def usd(amount: Decimal | None, *, signed: bool = False) -> str:
+    """Return US dollars to the cent, as bills have them; with more decimals below a cent."""
+    small = amount is None or abs(amount) < _CENT
+    return fmt.dollars(amount, signed=signed) if small else fmt.money(amount, 2, signed=signed)
 
 
 def headline(found: Reconciliation) -> str:
@@ -37,14 +44,14 @@ def headline(found: Reconciliation) -> str:
     gap = found.gap
     told = [(name, amount) for name, amount in _by_size(found.causes()) if name != "rounding" and amount]
     if not gap and not told:
-        return f"The bills and the logs agree: {fmt.dollars(found.billed)}."
-    parts = [f"{fmt.dollars(amount)} is {cause_text(found, name)}" for name, amount in told]
+        return f"The bills and the logs agree: {usd(found.billed)}."
+    parts = [f"{usd(amount)} is {cause_text(found, name)}" for name, amount in told]
     end = f": {'; '.join(parts)}." if parts else ": rounding."
     if not gap:
-        return f"The bills and the logs agree in sum ({fmt.dollars(found.billed)}), and differ in parts{end}"
+        return f"The bills and the logs agree in sum ({usd(found.billed)}), and differ in parts{end}"
     share = f" ({fmt.percent(float(abs(gap) / found.ours))})" if found.ours else ""
     side = "higher" if gap > 0 else "lower"
-    return f"The bills are {fmt.dollars(abs(gap))}{share} {side} than the logs{end}"
+    return f"The bills are {usd(abs(gap))}{share} {side} than the logs{end}"
 
 
 def cause_text(found: Reconciliation, cause: str) -> str:
@@ -61,9 +68,9 @@ def why(row: Row) -> str:
     if not causes:
         return ""
     main, amount = causes[0]
-    others = [f"{LABELS[name]} {fmt.dollars(part, signed=True)}" for name, part in causes[1:]]
+    others = [f"{LABELS[name]} {usd(part, signed=True)}" for name, part in causes[1:]]
     cells = [cell for cell in row.cells if main in cell.causes]
-    own = f"{LABELS[main]}{' ' + fmt.dollars(amount, signed=True) if others else ''}: {_details(main, cells)}"
+    own = f"{LABELS[main]}{' ' + usd(amount, signed=True) if others else ''}: {_details(main, cells)}"
     return ", ".join([own, *others])
 
 
@@ -216,8 +223,8 @@ def _say_tokens(_: Reconciliation, cells: Sequence[Cell]) -> str:
 
 def _say_price(_: Reconciliation, cells: Sequence[Cell]) -> str:
     largest = max(cells, key=lambda cell: abs(cell.causes["price"]))
-    where = f"{fmt.name(largest.model, _NAME)} {largest.kind}"
-    return f"price ({_models(cells, 'price')}; {where} at {_price(largest)})"
+    models = "" if len({cell.model for cell in cells}) == 1 else f"{_models(cells, 'price')}; most of all "
+    return f"price ({models}{fmt.name(largest.model, _NAME)} {largest.kind} at {_price(largest)})"
 
 
 def _say_tier(_: Reconciliation, cells: Sequence[Cell]) -> str:
@@ -231,7 +238,7 @@ def _say_zone(found: Reconciliation, cells: Sequence[Cell]) -> str:
         f"{each.seller}'s days begin {abs(each.hours)} h {'earlier' if each.hours > 0 else 'later'} than the bill says"
         for each in found.shifts
     ]
-    return f"the time zone ({_listed(hours)}, which moves {fmt.dollars(moved)} from day to day)"
+    return f"the time zone ({_listed(hours)}, which moves {usd(moved)} from day to day)"
 
 
 def _say_unpriced(_: Reconciliation, cells: Sequence[Cell]) -> str:
@@ -275,12 +282,12 @@ def notes(found: Reconciliation) -> list[str]:
     if found.left_out:
         sources = [
             f"{fmt.name(each.source, 60)} of {fmt.name(each.seller)}"
-            f" ({fmt.plural(each.lines, 'line')}{'' if each.money is None else ', ' + fmt.dollars(each.money)})"
+            f" ({fmt.plural(each.lines, 'line')}{'' if each.money is None else ', ' + usd(each.money)})"
             for each in sorted(found.left_out, key=lambda each: -abs(each.money or Decimal(0)))
         ]
         said.append(f"left out, because another source tells the same: {_listed(sources)}")
     if found.unbilled:
-        sellers = _listed([f"{fmt.name(seller)} {fmt.dollars(cost)}" for seller, cost in found.unbilled])
+        sellers = _listed([f"{fmt.name(seller)} {usd(cost)}" for seller, cost in found.unbilled])
         said.append(f"in the logs and without a bill here: {sellers}")
     counts = [cell for cell in found.cells if cell.billed is None]
     if counts:

@@ -64,7 +64,7 @@ def markdown_text(found: Reconciliation, by: Sequence[str]) -> str:
         lines += ["", "| Cause | Amount | What it is |", "| :--- | ---: | :--- |"]
         for name, amount in causes.items():
             text = escape(gap_words.cause_text(found, name))
-            lines.append(f"| {gap_words.LABELS[name]} | {fmt.dollars(amount, signed=True)} | {text} |")
+            lines.append(f"| {gap_words.LABELS[name]} | {gap_words.usd(amount, signed=True)} | {text} |")
     rows, rest = _largest(found, by)
     if rows:
         names = [*(column.capitalize() for column in by), "Billed", "Logs", "Gap"]
@@ -140,9 +140,9 @@ def _sums(found: Reconciliation) -> list[tuple[str, str]]:
     if not found.priced:
         return [("Bills", f"{window}, {sellers}")]
     return [
-        ("Bills", f"{fmt.dollars(found.billed)}  {window}, {sellers}"),
-        ("Logs", fmt.dollars(found.ours)),
-        ("Gap", fmt.dollars(found.gap, signed=True)),
+        ("Bills", f"{gap_words.usd(found.billed)}  {window}, {sellers}"),
+        ("Logs", gap_words.usd(found.ours)),
+        ("Gap", gap_words.usd(found.gap, signed=True)),
     ]
 
 
@@ -155,7 +155,7 @@ def _causes(found: Reconciliation, causes: dict[str, Decimal]) -> Grid:
     for name, amount in causes.items():
         rows = sum(1 for cell in found.cells if name in cell.causes)
         text = gap_words.cause_text(found, name)
-        grid.add_row(gap_words.LABELS[name], fmt.dollars(amount, signed=True), fmt.count(rows), Text(text))
+        grid.add_row(gap_words.LABELS[name], gap_words.usd(amount, signed=True), fmt.count(rows), Text(text))
     return grid
 
 
@@ -193,7 +193,7 @@ def _grid(caption: str = "") -> Grid:
 
 
 def _amounts(row: Row) -> list[str]:
-    return [fmt.dollars(row.billed), fmt.dollars(row.ours), fmt.dollars(row.gap, signed=True)]
+    return [gap_words.usd(row.billed), gap_words.usd(row.ours), gap_words.usd(row.gap, signed=True)]
 
 
 def _largest(found: Reconciliation, by: Sequence[str]) -> tuple[list[Row], str]:
@@ -206,7 +206,7 @@ def _largest(found: Reconciliation, by: Sequence[str]) -> tuple[list[Row], str]:
     said = []
     if others:
         gap = sum((row.gap for row in others if row.gap is not None), Decimal(0))
-        smaller = f"{fmt.plural(len(others), 'smaller row')} with {fmt.dollars(gap, signed=True)}"
+        smaller = f"{fmt.plural(len(others), 'smaller row')} with {gap_words.usd(gap, signed=True)}"
         said.append(f"{smaller} (--format csv has all rows, --by model,kind makes fewer)")
     if len(every) > len(with_gap):
         said.append(f"{fmt.plural(len(every) - len(with_gap), 'row')} without a gap")

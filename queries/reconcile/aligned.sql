@@ -18,6 +18,8 @@
 --   our_requests: attempts with tokens of the day and model, as moved
 --   lacking: picodollars of the tokens that we lack, lane by lane at the billed price; NULL = no count
 --   beyond: picodollars of the tokens that the bill lacks, lane by lane at our price
+--   moved_worth: what the tokens that the bill has in another lane cost more there, picodollars
+--   moved_lanes: lanes as billed instead of ours; NULL = no token is in another lane
 --   slack: picodollars that the decimals of the bill cannot tell
 --   is_model_logged: the logs have the model in the window
 --   is_day_logged: the logs have the seller on the day
@@ -177,6 +179,8 @@ SELECT
     cast(coalesce(our_calls.requests, 0) AS HUGEINT) AS our_requests,
     lane_gaps.lacking,
     lane_gaps.beyond,
+    coalesce(lane_gaps.moved_worth, 0) AS moved_worth,
+    lane_gaps.moved_lanes,
     cast(paired.slack AS HUGEINT) AS slack,
     CASE
         WHEN paired.model = '*' THEN logged_sellers.seller IS NOT NULL

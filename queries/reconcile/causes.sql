@@ -121,6 +121,7 @@ tiers AS (
             AND priced.kind = other_prices.kind
     WHERE
         abs(priced.price_gap) > priced.limit_up_to
+        AND priced.moved_worth = 0
         AND priced.o > 0
         AND abs(priced.price_gap - other_prices.change * least(coalesce(b, o), o) // o) <= priced.limit_up_to
     GROUP BY priced.day, priced.seller, priced.model, priced.kind
@@ -170,14 +171,16 @@ shared_ratios AS (
 judged AS (
     SELECT
         priced.*,
-        tiers.nearest.name AS tier_name,
+        coalesce(tiers.nearest.name, moved_lanes) AS tier_name,
         CASE
+            WHEN abs(price_gap) > limit_up_to AND moved_worth <> 0 THEN moved_worth
             WHEN tiers.nearest IS NULL THEN 0
             ELSE tiers.nearest.change * least(coalesce(b, o), o) // o
         END AS tier,
         CASE
             WHEN tiers.nearest IS NOT NULL OR abs(price_gap) <= limit_up_to THEN 0
-            WHEN b IS NOT NULL THEN price_gap
+            WHEN abs(price_gap - moved_worth) <= limit_up_to THEN 0
+            WHEN b IS NOT NULL THEN price_gap - moved_worth
             WHEN shared_ratios.usual IS NOT NULL THEN c * shared_ratios.usual.m // shared_ratios.usual.c - c
             ELSE 0
         END AS price,

@@ -7,6 +7,8 @@
 --   kind: kind compared
 --   lacking: picodollars of the tokens that the bill has more, at the billed price of the lanes that have more
 --   beyond: picodollars of the tokens that we have more, at our price of the lanes that have more
+--   moved_worth: what the tokens that the bill has in another lane cost more there, picodollars
+--   moved_lanes: lanes as billed instead of ours; NULL = no token is in another lane
 
 WITH lanes_told AS (
     SELECT DISTINCT
@@ -83,7 +85,9 @@ summed AS (
         sum(greatest(b - o, 0)) AS deficit,
         sum(greatest(o - b, 0)) AS excess,
         sum(CASE WHEN b > o THEN m - m * o // b ELSE 0 END) AS deficit_worth,
-        sum(CASE WHEN o > b THEN c - c * b // o ELSE 0 END) AS excess_worth
+        sum(CASE WHEN o > b THEN c - c * b // o ELSE 0 END) AS excess_worth,
+        string_agg(lane, ' and ' ORDER BY lane) FILTER (WHERE b > o) AS deficit_lanes,
+        string_agg(lane, ' and ' ORDER BY lane) FILTER (WHERE o > b) AS excess_lanes
     FROM by_lane
     GROUP BY day, seller, model, kind
     HAVING NOT bool_or(is_untold)
@@ -96,5 +100,15 @@ SELECT
     model,
     kind,
     cast(CASE WHEN net > 0 THEN deficit_worth * net // deficit ELSE 0 END AS HUGEINT) AS lacking,
-    cast(CASE WHEN net < 0 THEN excess_worth * -net // excess ELSE 0 END AS HUGEINT) AS beyond
+    cast(CASE WHEN net < 0 THEN excess_worth * -net // excess ELSE 0 END AS HUGEINT) AS beyond,
+    cast(
+        CASE
+            WHEN deficit > 0 AND excess > 0
+                THEN
+                    deficit_worth * least(deficit, excess) // deficit
+                    - excess_worth * least(deficit, excess) // excess
+            ELSE 0
+        END AS HUGEINT
+    ) AS moved_worth,
+    CASE WHEN deficit > 0 AND excess > 0 THEN deficit_lanes || ' instead of ' || excess_lanes END AS moved_lanes
 FROM summed

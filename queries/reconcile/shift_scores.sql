@@ -33,7 +33,8 @@ billed AS (
         cast(
             CASE
                 WHEN daily_sellers.has_tokens THEN sum(bill_cells.tokens - bill_cells.unseen_tokens)
-                ELSE sum(bill_cells.billed - bill_cells.unseen)
+                -- A row that has neither money nor, as all others, tokens is the same at every shift.
+                ELSE coalesce(sum(bill_cells.billed - bill_cells.unseen), 0)
             END AS DOUBLE
         ) AS amount,
         cast(CASE WHEN daily_sellers.has_tokens THEN 0 ELSE sum(bill_cells.slack) END AS DOUBLE) AS slack

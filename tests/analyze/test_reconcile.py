@@ -128,6 +128,18 @@ def test_batch_billed_as_standard_is_tier_and_named(told: dict[str, bool]) -> No
     assert {cell.tier for cell in truth.cells_with(found, "tier")} == {"standard instead of batch"}
 
 
+@pytest.mark.parametrize("told", SETS)
+def test_a_part_of_batch_billed_as_standard_is_tier_where_the_bill_tells_lanes(told: dict[str, bool]) -> None:
+    def expired(call: truth.Call) -> bool:
+        return call.lane == "batch" and call.at.hour % 3 == 0
+
+    served = [replace(call, lane="standard") if expired(call) else call for call in CALLS]
+    found = truth.compared(truth.logged(CALLS), truth.bill(truth.billed(served), **told))
+
+    assert causes(found) == {"tier": truth.cost_of(CALLS, expired)}
+    assert {cell.tier for cell in truth.cells_with(found, "tier")} == {"standard instead of batch"}
+
+
 @pytest.mark.parametrize("hours", [-8, 8, 1])
 @pytest.mark.parametrize("told", [*SETS, {"usage": False}])
 def test_days_cut_at_another_hour_are_time_zone(told: dict[str, bool], hours: int) -> None:
@@ -271,6 +283,101 @@ def test_a_name_that_nothing_knows_is_a_row_of_its_own() -> None:
 
     assert causes(found) == {"bypassed": Decimal(7)}
     assert [cell.model for cell in truth.cells_with(found, "bypassed")] == ["Claude Unheard 9"]
+
+
+def test_hours_regions_and_names_of_aws_meet_the_logs() -> None:
+    def west(number: int) -> bool:
+        return number % 4 == 0
+
+    kept = [call for call in CALLS if call.model == truth.SONNET]
+    seen = [call for number, call in enumerate(kept) if not west(number)]
+    attempts = truth.logged(
+        seen,
+        provider_name="aws.bedrock",
+        price_model="bedrock/converse/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        region="us-east-1",
+    )
+    lines = [
+        row
+        | {
+            "bill_id": f"{number} {row['bill_id']}",
+            "format": "aws-cur",
+            "provider_name": "aws.bedrock",
+            "period_start": call.at.replace(minute=0).isoformat(),
+            "period_end": (call.at.replace(minute=0) + timedelta(hours=1)).isoformat(),
+            "model": "Claude4.5Sonnet",
+            "region": "us-west-2" if west(number) else "us-east-1",
+            "tags": {"line_item_type": "Usage"},
+        }
+        for number, call in enumerate(kept)
+        for row in truth.bill(truth.billed([call]), usage=False, quantities=True)
+    ]
+    found = truth.compared(attempts, lines)
+
+    beyond = truth.cost_of([call for number, call in enumerate(kept) if west(number)])
+    assert causes(found) == {"bypassed": beyond}
+    assert {(cell.seller, cell.model) for cell in found.cells} == {("aws", "claude-sonnet-4-5")}
+
+
+def test_days_in_a_zone_that_the_bill_tells_are_cut_there() -> None:
+    bill = [
+        row
+        | {
+            "period_start": row["period_start"].replace("T00:00:00Z", "T00:00:00+08:00"),
+            "period_end": row["period_end"].replace("T00:00:00Z", "T00:00:00+08:00"),
+        }
+        for row in truth.bill(truth.billed(CALLS, hours=8))
+    ]
+    found = truth.compared(truth.logged(CALLS), bill)
+
+    assert causes(found) == {}
+    assert found.shifts == ()
+    assert (found.first_day, found.last_day) == (truth.FIRST, truth.FIRST + timedelta(days=truth.DAYS - 1))
+
+
+def test_a_bill_by_the_month_is_compared_by_the_month() -> None:
+    inside = [call for call in CALLS if truth.FIRST <= day_of(call) < truth.FIRST + timedelta(days=truth.DAYS)]
+    bill = [
+        row | {"bill_id": f"{row['bill_id']}", "period_start": "2026-11-01T00:00:00Z", "period_end": "2026-12-01"}
+        for row in truth.bill(truth.billed(inside), usage=False, quantities=True)
+    ]
+    found = truth.compared(truth.logged(inside), bill)
+
+    assert causes(found) == {}
+    assert {cell.day for cell in found.cells} == {date(2026, 11, 1)}
+    assert found.billed == truth.cost_of(CALLS)
+
+
+def test_a_day_without_a_bill_in_a_window_that_was_asked_for_is_extra() -> None:
+    start = datetime(truth.FIRST.year, truth.FIRST.month, truth.FIRST.day, tzinfo=UTC)
+    bill = truth.bill(truth.billed(CALLS, days=truth.DAYS - 1))
+    last = truth.FIRST + timedelta(days=truth.DAYS - 1)
+    found = truth.compared(truth.logged(CALLS), bill, since=start, until=start + timedelta(days=truth.DAYS))
+
+    assert causes(found) == {"extra": -truth.cost_of(CALLS, lambda call: day_of(call) == last)}
+    assert not any(cell.is_day_billed for cell in truth.cells_with(found, "extra"))
+
+
+def test_a_roll_up_of_the_gateway_stands_in_only_where_no_bill_is() -> None:
+    bill = truth.bill(truth.billed(CALLS))
+    roll_up = [
+        row
+        | {
+            "bill_id": f"r{row['bill_id']}",
+            "format": "litellm-daily",
+            "provider_name": "litellm",
+            "token_kind": None,
+            "charge": "spend",
+            "tags": {"rollup": "user", "provider": "anthropic"},
+        }
+        for row in truth.bill(truth.billed(CALLS), usage=False)
+    ]
+
+    assert causes(truth.compared(truth.logged(CALLS), roll_up)) == {}
+    both = truth.compared(truth.logged(CALLS), [*bill, *roll_up])
+    assert causes(both) == {}
+    assert both.billed == truth.cost_of(CALLS)
+    assert [each.source for each in both.left_out] == ["litellm-daily, rollup user"]
 
 
 def test_a_window_cuts_both_sides() -> None:

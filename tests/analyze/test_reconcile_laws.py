@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import bill_truth as truth
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from infercost import schema
@@ -86,7 +86,8 @@ def _attempt(told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=25, deadline=None)
+# Shrinking would take minutes, because every example is a store of its own.
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(st.lists(cost_line, min_size=1, max_size=25), st.lists(call, max_size=25))
 def test_causes_add_up_and_nothing_is_lost(lines: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
     bills = [_line(number, told) for number, told in enumerate(lines)]
