@@ -293,7 +293,7 @@ def notes(found: Reconciliation) -> list[str]:
     if counts:
         off = sum(1 for cell in counts if cell.billed_tokens != cell.our_tokens)
         said.append(
-            f"{fmt.plural(len(counts), 'row')} without money in US dollars, of which {fmt.count(off)} differ in tokens"
+            f"{fmt.plural(len(counts), 'row')} without money in US dollars, {fmt.count(off)} of which with other tokens"
         )
     if any("unexplained" in cell.causes for cell in found.cells):
         said.append("a usage report of the same days, ingested beside the bill, splits what is unexplained")

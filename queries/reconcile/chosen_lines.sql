@@ -68,6 +68,7 @@ modelled AS (
     WHERE chosen.billed_name <> '' OR chosen.line_class = 'fee' OR chosen.measure = 'cost' OR totals.day IS NOT NULL
 ),
 
+-- A call of ours without a region may be of any, so one such call leaves none to be called new (NOT IN with NULL).
 places AS (
     SELECT
         *,

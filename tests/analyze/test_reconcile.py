@@ -79,6 +79,14 @@ def test_a_key_that_the_logs_never_have_bypasses_the_gateway() -> None:
     assert causes(found) == {"bypassed": truth.cost_of(keyed, lambda call: call.key == "batch-job")}
 
 
+def test_a_call_without_a_key_may_be_of_any_key() -> None:
+    keyed = [replace(call, key="batch-job" if call.lane == "batch" else "gateway") for call in CALLS]
+    kept = [replace(call, key=None) if call is keyed[-30] else call for call in keyed if call.key == "gateway"]
+    found = truth.compared(truth.logged(kept), truth.bill(truth.billed(keyed)))
+
+    assert causes(found) == {"missing": truth.cost_of(keyed, lambda call: call.key == "batch-job")}
+
+
 def test_keys_of_another_kind_than_the_logs_say_nothing() -> None:
     keyed = [replace(call, key="key of the provider") for call in CALLS]
     found = truth.compared(truth.logged(CALLS, api_key_id="key of the gateway"), truth.bill(truth.billed(keyed)))
