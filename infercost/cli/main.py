@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infercost import __version__
-from infercost.cli import diagnostics, formats, ingest, init, query, reattribute, report, status
+from infercost.cli import diagnostics, formats, ingest, init, query, reattribute, reconcile, report, status
 from infercost.errors import EXIT_CODE_MEANING, InfercostError
 
 READ = "Read logs"
@@ -51,6 +51,7 @@ app.add_typer(ingest.app, name="ingest", rich_help_panel=READ)
 app.command(name="reattribute", rich_help_panel=READ)(reattribute.reattribute)
 app.add_typer(formats.app, name="formats", rich_help_panel=READ)
 app.command(name="report", rich_help_panel=ASK)(report.report)
+app.command(name="reconcile", rich_help_panel=ASK)(reconcile.reconcile)
 app.command(name="query", rich_help_panel=ASK)(query.query)
 app.command(name="sql", rich_help_panel=ASK)(query.sql)
 app.command(name="status", rich_help_panel=ASK)(status.status)
