@@ -54,10 +54,10 @@ def with_overrides(book: pa.Table, overrides: tuple[PriceOverride, ...]) -> pa.T
     """Return the effective prices: the book, with the rows that an override touches split at its dates and changed.
 
     Overrides apply in the order of the file, each on what the ones before it left. A rate is meant for the standard
-    lane and for every long-context tier; the other lanes keep their proportion to the standard one. A kind left out
-    keeps its rate, or follows its parent kind where the book has no price of its own for it. A discount scales every
-    rate of every lane, rounded half up. Raises ConfigError for a pattern without a match, a discount on a model that
-    has no price, or a rate above 1,000 dollars per million tokens.
+    lane and for every long-context tier; other lanes and regions keep their proportion to it. A kind left out keeps
+    its rate, or follows its parent kind where the book has no price of its own for it. A discount scales every rate
+    of every lane, rounded half up. Raises ConfigError for a pattern without a match, a discount on a model that has no
+    price, or a rate above 1,000 dollars per million tokens.
     """
     if not overrides:
         return book
@@ -151,10 +151,10 @@ def _apply_all(pair: Pair, rows: list[PriceRow], changes: list[_Change]) -> list
 
 
 def _apply(rows: list[PriceRow], change: _Change) -> Iterator[PriceRow]:
-    standard = [row for row in rows if row.lane == _STANDARD]
+    standard = [row for row in rows if _is_plain(row)]
     for row in rows:
         cuts = [change.start, change.end]
-        if change.rates and row.lane != _STANDARD:
+        if change.rates and not _is_plain(row):
             cuts += [bound for other in standard for bound in (other.start, other.end)]
         for piece in _split(row, cuts):
             yield _changed(piece, change, standard) if _within(piece, change) else piece
@@ -178,13 +178,18 @@ def _within(row: PriceRow, change: _Change) -> bool:
 
 def _changed(row: PriceRow, change: _Change, standard: list[PriceRow]) -> PriceRow:
     wanted = dict(change.rates)
-    if row.lane != _STANDARD:
+    if not _is_plain(row):
         usual = next((other for other in standard if _covers(other, row)), None)
         wanted = {kind: _in_lane(rate, kind, row, usual) for kind, rate in wanted.items()}
     rates = _followed(row.rates, wanted)
     if change.factor != 1:
         rates = tuple(None if rate is None else half_up(rate * change.factor) for rate in rates)
     return replace(row, rates=rates, book=change.book, basis=change.basis, source=change.source)
+
+
+def _is_plain(row: PriceRow) -> bool:
+    """Tell whether a rate is meant for the row; those of other lanes and of regions keep their proportion to it."""
+    return row.lane == _STANDARD and row.region is None
 
 
 def _covers(row: PriceRow, other: PriceRow) -> bool:

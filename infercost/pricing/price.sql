@@ -47,7 +47,10 @@ asked AS (
             used.provider_name IS NOT DISTINCT FROM resolved.provider_name
             AND used.price_model IS NOT DISTINCT FROM resolved.price_model
     LEFT JOIN region_map
-        ON used.provider_name IS NOT DISTINCT FROM region_map.provider_name AND used.region = region_map.region
+        ON
+            used.provider_name IS NOT DISTINCT FROM region_map.provider_name
+            AND used.price_model IS NOT DISTINCT FROM region_map.price_model
+            AND used.region IS NOT DISTINCT FROM region_map.region
 ),
 
 offered AS (
