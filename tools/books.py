@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +28,7 @@ from litellm_prices import MODES, Line, lines, web_search_fee
 
 from infercost import schema
 from infercost.pricing import names
-from infercost.pricing.resolve import ModelName, Resolution, resolve
+from infercost.pricing.resolve import FALLBACK_BOOK, ModelName, Resolution, resolve
 
 DATA = Path(__file__).resolve().parents[1] / "infercost" / "pricing" / "data"
 LITELLM_URL = "https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json"
@@ -84,12 +84,14 @@ def make(litellm: Path, model_prices: Path) -> None:
         if entry.get("litellm_provider") and key != "sample_spec"
     }
     history = read_json(model_prices, "model_prices/snapshot.json")
-    found = dict(zip(prices, resolve([logged(key, entry) for key, entry in prices.items()]), strict=True))
+    found = dict(zip(prices, map(first_book_only, resolve([logged(*item) for item in prices.items()])), strict=True))
     write_parquet("litellm_models.parquet", fallback_rows(prices, found))
     write_parquet("litellm_lanes.parquet", lane_rows(prices, found))
     write_csv("regions.csv", ("provider", "model", "region", "factor", "source"), region_rows(prices, found))
     columns = ("provider", "model", "from", "to", "input", "output", "cache_read", "cache_write", "source", "date")
     write_csv("history.csv", columns, history_rows(history["prices"]))
+    copy_licences(litellm, "litellm")
+    copy_licences(model_prices, "model-prices")
     sources = {
         "litellm": (version(litellm), newest_file(litellm)),
         "model-prices": (version(model_prices), datetime.fromisoformat(history["updated_at"]).date().isoformat()),
@@ -107,6 +109,16 @@ def read_json(wheel: Path, name: str) -> dict[str, Any]:
     return document
 
 
+def copy_licences(wheel: Path, package: str) -> None:
+    """Put the licences of a package beside the data that come from it, as they ask."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            folder, _, licence = name.partition(".dist-info/licenses/")
+            if licence and "/" not in folder:
+                kept = f"LICENSE.{package}" if licence == "LICENSE" else PurePosixPath(licence).name
+                (DATA / kept).write_bytes(archive.read(name))
+
+
 def version(wheel: Path) -> str:
     return wheel.name.split("-")[1]
 
@@ -118,6 +130,12 @@ def newest_file(wheel: Path) -> str:
 
 def logged(key: str, entry: Mapping[str, Any]) -> ModelName:
     return ModelName(entry["litellm_provider"], key)
+
+
+def first_book_only(resolution: Resolution) -> Resolution:
+    """Return a resolution as it is without the data that are being made."""
+    found = resolution.method != FALLBACK_BOOK
+    return resolution if found else Resolution(resolution.name, None, None, None)
 
 
 def own_name(key: str, entry: Mapping[str, Any]) -> tuple[str, str]:

@@ -215,7 +215,7 @@ summed AS (
         *,
         {effective_sum} AS effective_sum,
         {list_sum} AS list_sum,
-        -- A request that was refused is not billed. One that timed out (408) or that the client left (499) may be.
+        -- Which statuses a provider does not bill is in failures.toml.
         -- A failure that is logged with no token at all costs nothing, whatever its model.
         CASE
             WHEN is_hit THEN 'gateway_cache_hit'
