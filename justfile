@@ -57,6 +57,11 @@ sample:
 sample-bills store:
     python sample_bills/make_bill.py --store {{ store }}
 
+# Make infercost/pricing/data again, from the newest LiteLLM and model-prices, and read the diff
+books *arguments:
+    python tools/books.py {{ arguments }}
+    git diff --stat infercost/pricing/data
+
 # Make docs/ and the output shown in README.md again
 docs:
     python tests/documents.py

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from infercost import assets, schema
 from infercost.engine import identifier
 from infercost.errors import InfercostError
+from infercost.pricing.failures import not_billed
 from infercost.pricing.scopes import HOLDER
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def apply(
     `source` names a table or view with the columns of attempts. The connection must hold `book_prices` and
     `effective_prices` (columns of schema.PRICES; an effective row never reaches over two rows of the book),
     the maps of names, regions and scopes that `tables.create_maps` makes. Costs are exact US dollars; NULL where the
-    model, its price or the usage is unknown. A gateway cache hit costs 0 and keeps what it avoided; a refused request
-    without usage (4xx) costs 0; `price_rule` says so (schema.PRICE_RULES).
+    model, its price or the usage is unknown. A gateway cache hit costs 0 and keeps what it avoided; a request that
+    failed without usage costs 0 where its provider does not bill that (failures.toml); `price_rule` says so
+    (schema.PRICE_RULES).
     Leaves the temporary tables `price_days` and `price_rates` behind. Raises InfercostError for a missing column.
     """
     columns = [row[0] for row in connection.execute(f"DESCRIBE {identifier(source)}").fetchall()]
@@ -75,7 +77,7 @@ def _sql(source: str, target: str, kind: str, columns: list[str], *, scoped: boo
         kept=", ".join(identifier(name) for name in columns if name not in PRICING_COLUMNS),
         tokens=", ".join(f"attempt.{kind}_tokens" for kind in schema.TOKEN_KINDS),
         token_sum=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.TOKEN_KINDS),
-        not_billed="coalesce(http_status BETWEEN 400 AND 499 AND http_status NOT IN (408, 499), false)",
+        not_billed=not_billed("provider_name", "http_status", "row_id IS NOT NULL"),
         book_rates=", ".join(f"book.{rate} AS book_{rate}" for rate in rates),
         book_order=", ".join(f"paired.book_{rate}" for rate in rates),
         effective_amounts=", ".join(f"{amount} AS {name}_amount" for name, amount in effective.items()),

@@ -1,4 +1,4 @@
-"""The price book: genai-prices as a table of dated rows, kept as Parquet once it has been made."""
+"""The price book: genai-prices and what completes it, as a table of dated rows, kept as Parquet once it is made."""
 
 import contextlib
 import hashlib
@@ -10,13 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infercost import schema
-from infercost.pricing import corrections
+from infercost.pricing import corrections, packaged
 from infercost.pricing.rows import arrow_schema, to_table
 
 _PACKAGE = "genai-prices"
 
-FLATTEN_VERSION = 1
-"""Raised when the same package and corrections give other rows. 1: first version."""
+FLATTEN_VERSION = 2
+"""Raised when the same package, corrections and data give other rows.
+
+1: first version. 2: earlier prices, more lanes, regions, and the models of a second book.
+"""
 
 
 def book_version() -> str:
@@ -43,14 +46,17 @@ def load_book(cache_folder: Path | None = None) -> pa.Table:
 
 def _flatten() -> pa.Table:
     # The library's data takes a quarter of a second to import, which a cached book does not need.
-    from infercost.pricing import flatten, overrides
+    from infercost.pricing import flatten, history, overrides, regions, second_book
 
     known = corrections.load()
-    return to_table(overrides.corrected(flatten.price_rows(book_version(), known), known))
+    rows = overrides.corrected(flatten.price_rows(book_version(), known), known)
+    rows = second_book.with_lanes(history.with_history(rows, known.retold))
+    rows += second_book.model_rows({(row.provider, row.model) for row in rows})
+    return to_table([*rows, *regions.region_rows(rows)])
 
 
 def _file_name() -> str:
-    stamp = hashlib.blake2b(corrections.text().encode(), digest_size=4).hexdigest()
+    stamp = hashlib.blake2b(corrections.text().encode() + packaged.stamp(), digest_size=4).hexdigest()
     return f"{book_version().replace(' ', '-')}-{FLATTEN_VERSION}-{stamp}.parquet"
 
 

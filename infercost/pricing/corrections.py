@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from infercost import assets, schema
+from infercost.pricing.rows import microseconds
 
 _FILE = "pricing/corrections.toml"
 _FRIDAY = 4
@@ -53,12 +54,23 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Retold:
+    """From `moment` on (microseconds since 1970 UTC) the packaged history has the prices of `models`, not the book."""
+
+    provider: str
+    models: tuple[str, ...]
+    moment: int
+    source: str
+
+
+@dataclass(frozen=True)
 class Corrections:
     """Everything in the file."""
 
     moved: tuple[Moved, ...]
     peaks: tuple[Peak, ...]
     rates: tuple[Rate, ...]
+    retold: tuple[Retold, ...]
 
     def peak(self, provider: str, model: str) -> Peak | None:
         """Return what is known about the peak hours of a model of the book."""
@@ -91,6 +103,10 @@ def load() -> Corrections:
             for item in document.get("peak", ())
         ),
         rates=tuple(_rate(item) for item in document.get("rate", ())),
+        retold=tuple(
+            Retold(item["provider"], tuple(item["models"]), microseconds(item["from"]), item["source"])
+            for item in document.get("retold", ())
+        ),
     )
 
 

@@ -183,7 +183,8 @@ def _tiers_at(model: ModelInfo, lane: str, moment: datetime | None, peak: Peak |
     first = _first_day(model, lane)
     if first is not None and asked.date() < first:
         then = _midnight(first)
-        scaled = _scaled(standard, model.get_prices(then, LANES[lane]), model.get_prices(then))
+        usual = model.get_prices(then)
+        scaled = _scaled(standard, _with_missing_tiers(model.get_prices(then, LANES[lane]), usual), usual)
         return _tiers(scaled, "extrapolated", "extrapolated")
     price = model.get_prices(asked, LANES[lane])
     whole = _with_missing_tiers(price, standard)
@@ -226,8 +227,8 @@ def _rate(price: Price, input_tokens: int) -> Decimal:
 
 
 def _scaled(standard: ModelPrice, lane: ModelPrice, base: ModelPrice) -> ModelPrice:
-    """Return the standard price times lane/base, key by key and tier by tier."""
-    scaled: dict[str, Decimal | TieredPrices | None] = {}
+    """Return the standard price times lane/base, key by key and tier by tier, with the standard fees."""
+    scaled: dict[str, Decimal | TieredPrices | None] = {key: standard.__dict__.get(key) for key in _FEE_KEYS.values()}
     lanes, bases = _token_prices(lane), _token_prices(base)
     for key, price in _token_prices(standard).items():
         above, below = lanes.get(key, price), bases.get(key, price)

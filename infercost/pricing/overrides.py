@@ -64,11 +64,11 @@ def with_overrides(book: pa.Table, overrides: tuple[PriceOverride, ...]) -> pa.T
     """Return the effective prices: the book, with the rows that an override touches split at its dates and changed.
 
     Overrides apply in the order of the file, each on what the ones before it left. A rate is meant for the standard
-    lane and for every long-context tier; the other lanes keep their proportion to the standard one. A kind left out
-    keeps its rate, or follows its parent kind where the book has no price of its own for it. A discount and a margin
-    scale every rate and fee of every lane, rounded half up. Those with a scope are checked, but apply only in
-    `scoped_rows`. Raises ConfigError for a pattern without a match, a discount on a model that has no price, or a rate
-    above 1,000 dollars per million tokens.
+    lane and for every long-context tier; other lanes and regions keep their proportion to it. A kind left out keeps
+    its rate, or follows its parent kind where the book has no price of its own for it. A discount and a margin scale
+    every rate and fee of every lane, rounded half up. Those with a scope are checked, but apply only in `scoped_rows`.
+    Raises ConfigError for a pattern without a match, a discount on a model that has no price, or a rate above 1,000
+    dollars per million tokens.
     """
     if not overrides:
         return book
@@ -187,10 +187,10 @@ def _apply_all(pair: Pair, rows: list[PriceRow], changes: list[_Change]) -> list
 
 
 def _apply(rows: list[PriceRow], change: _Change) -> Iterator[PriceRow]:
-    standard = [row for row in rows if row.lane == _STANDARD]
+    standard = [row for row in rows if _is_plain(row)]
     for row in rows:
         cuts = [change.start, change.end]
-        if change.rates and row.lane != _STANDARD:
+        if change.rates and not _is_plain(row):
             cuts += [bound for other in standard for bound in (other.start, other.end)]
         for piece in _split(row, cuts):
             yield _changed(piece, change, standard) if _within(piece, change) else piece
@@ -214,7 +214,7 @@ def _within(row: PriceRow, change: _Change) -> bool:
 
 def _changed(row: PriceRow, change: _Change, standard: list[PriceRow]) -> PriceRow:
     wanted = dict(change.rates)
-    if row.lane != _STANDARD:
+    if not _is_plain(row):
         usual = next((other for other in standard if _covers(other, row)), None)
         wanted = {kind: _in_lane(rate, kind, row, usual) for kind, rate in wanted.items()}
     rates = _followed(row.rates, wanted)
@@ -233,6 +233,11 @@ def _changed(row: PriceRow, change: _Change, standard: list[PriceRow]) -> PriceR
 
 def _scaled(amounts: Rates, factor: Decimal) -> Rates:
     return tuple(None if amount is None else half_up(amount * factor) for amount in amounts)
+
+
+def _is_plain(row: PriceRow) -> bool:
+    """Tell whether a rate is meant for the row; those of other lanes and of regions keep their proportion to it."""
+    return row.lane == _STANDARD and row.region is None
 
 
 def _covers(row: PriceRow, other: PriceRow) -> bool:

@@ -47,7 +47,10 @@ asked AS (
             used.provider_name IS NOT DISTINCT FROM resolved.provider_name
             AND used.price_model IS NOT DISTINCT FROM resolved.price_model
     LEFT JOIN region_map
-        ON used.provider_name IS NOT DISTINCT FROM region_map.provider_name AND used.region = region_map.region
+        ON
+            used.provider_name IS NOT DISTINCT FROM region_map.provider_name
+            AND used.price_model IS NOT DISTINCT FROM region_map.price_model
+            AND used.region IS NOT DISTINCT FROM region_map.region
 ),
 
 offered AS (
@@ -212,7 +215,7 @@ summed AS (
         *,
         {effective_sum} AS effective_sum,
         {list_sum} AS list_sum,
-        -- A request that was refused is not billed. One that timed out (408) or that the client left (499) may be.
+        -- Which statuses a provider does not bill is in failures.toml.
         -- A failure that is logged with no token at all costs nothing, whatever its model.
         CASE
             WHEN is_hit THEN 'gateway_cache_hit'

@@ -14,7 +14,7 @@ import pyarrow as pa
 from infercost import schema
 from infercost.config import CONFIG_NAME, Alias, PriceOverride
 from infercost.errors import ConfigError
-from infercost.pricing import names
+from infercost.pricing import names, second_book
 from infercost.pricing.book import book_version
 from infercost.pricing.overrides import CUSTOM
 from infercost.pricing.rows import arrow_schema
@@ -58,6 +58,9 @@ _NOT_IN_BOOK = (
 _GATEWAYS = ("aisuite", "gateway", "helicone", "kong", "langfuse", "litellm", "litellm_proxy", "llmgateway", "portkey")
 """Names logged as a provider that say nothing about who answered."""
 
+FALLBACK_BOOK = "fallback_book"
+"""Method of a name that only the second book has."""
+
 _MOST_CHARACTERS = 1000
 """A longer text names no model, and would keep the patterns busy for the square of its length."""
 
@@ -87,7 +90,8 @@ class Resolution:
 
     `method` is `alias`, `override`, or the steps joined by `+`: `exact` (the name as logged), `prefix` (the provider
     stood in the name), `maker` (no provider known), then `path`, `region`, `suffix`, `effort`, `latest`, `date` (what
-    was taken off), and `fallback` (the provider sells another maker's model, at that maker's price).
+    was taken off), and `fallback` (the provider sells another maker's model, at that maker's price). A name that the
+    book does not explain may stand in the second book, exactly as logged: `fallback_book`.
     """
 
     name: ModelName
@@ -113,14 +117,14 @@ def resolve(
 def model_map(resolutions: Iterable[Resolution]) -> pa.Table:
     """Return the resolutions as a table with the columns of schema.MODEL_MAP."""
     resolutions = list(resolutions)
-    book = book_version()
+    book, second = book_version(), second_book.label()
     columns = [
         [item.name.provider_name for item in resolutions],
         [item.name.price_model for item in resolutions],
         [item.provider for item in resolutions],
         [item.model for item in resolutions],
         [item.method for item in resolutions],
-        [book if item.model else None for item in resolutions],
+        [None if item.model is None else second if item.method == FALLBACK_BOOK else book for item in resolutions],
     ]
     return pa.table([pa.array(column, pa.string()) for column in columns], arrow_schema(schema.MODEL_MAP))
 
@@ -145,6 +149,9 @@ def _alias_goal(alias: Alias, own: _OwnModels) -> tuple[str, str]:
         return own[alias.model.lower()]
     provider = names.book_provider(alias.provider)
     found = names.find(provider, alias.model) if provider else None
+    second = second_book.find(provider or alias.provider.lower(), alias.model.lower()) if found is None else None
+    if second is not None:
+        return second
     if found is None:
         raise ConfigError(
             f"{CONFIG_NAME}: prices.alias {alias.name!r}: {alias.provider}/{alias.model} is not in {book_version()}",
@@ -171,7 +178,14 @@ def _resolve_one(name: ModelName, goals: Sequence[tuple[str, tuple[str, str]]], 
                 steps = [part for part in (how, step, "fallback" if found.fallback else "") if part]
                 method = "+".join(part for part in steps if part != "exact") or "exact"
                 return Resolution(name, found.provider, found.model, method)
-    return Resolution(name, None, None, None)
+    last = (
+        None if _is_own_machine(logged, stated) else second_book.find(None if stated in _GATEWAYS else stated, logged)
+    )
+    return Resolution(name, *last, FALLBACK_BOOK) if last else Resolution(name, None, None, None)
+
+
+def _is_own_machine(logged: str, stated: str | None) -> bool:
+    return any(part.replace("-", "_") in _SELF_HOSTED for part in (stated or "", logged.partition("/")[0]))
 
 
 def _own(logged: str, stated: str | None, own: _OwnModels) -> tuple[str, str] | None:

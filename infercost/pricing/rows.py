@@ -4,10 +4,12 @@ Times are microseconds since 1970 UTC, rates are integer picodollars per token; 
 """
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -73,6 +75,33 @@ class PriceRow:
         """Hash of everything in the row, the same on every machine."""
         text = "\x1f".join(str(getattr(self, name)) for name in self.__slots__)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Span(Protocol):
+    """Something that holds for times in [start, end)."""
+
+    @property
+    def start(self) -> int | None:
+        """The first moment; None for no bound."""
+
+    @property
+    def end(self) -> int | None:
+        """The first moment after it; None for no bound."""
+
+
+def covers(span: Span, at: int | None) -> bool:
+    """Tell whether a span holds at a time; None is a time before all others."""
+    if span.start is not None and (at is None or at < span.start):
+        return False
+    return span.end is None or at is None or at < span.end
+
+
+def split(row: PriceRow, cuts: Iterable[int | None]) -> Iterator[PriceRow]:
+    """Yield the row in the pieces that the cuts inside its time make of it."""
+    inside = {cut for cut in cuts if cut is not None and cut != row.start and covers(row, cut)}
+    bounds = [row.start, *sorted(inside), row.end]
+    for start, end in itertools.pairwise(bounds):
+        yield row if not inside else replace(row, start=start, end=end)
 
 
 def microseconds(moment: datetime) -> int:

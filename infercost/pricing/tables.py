@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -36,8 +36,8 @@ def create_prices(
     _add(connection, "effective_prices", to_table(price_rows(pools)))
 
 
-REGION_MAP = ("provider_name", "region", "region_class")
-"""Columns of `region_map`: the logged regions that have prices of their own, with the class that `prices` names."""
+REGION_MAP = ("provider_name", "price_model", "region", "region_class")
+"""Columns of `region_map`: what was logged of regions with prices of their own, with the class that `prices` names."""
 
 SCOPE_MAP = (*scopes.HOLDER, "scope")
 """Columns of `scope_map`: the teams and keys that have prices of their own, with the scope that `prices` names."""
@@ -53,10 +53,12 @@ def create_maps(
 
     Prices of scopes that appear for the first time are added to `effective_prices`.
     """
-    names = [ModelName(*row) for row in _distinct(connection, source, "provider_name", "price_model")]
+    pairs = _distinct(connection, source, "provider_name", "price_model")
+    names = [ModelName(provider, model) for provider, model in pairs if model is not None]
     _create(connection, "model_map", model_map(resolve(names, aliases, overrides)))
-    regions = _distinct(connection, source, "provider_name", "region")
-    rows = [(*row, region_class(*row)) for row in regions]
+    regions = _distinct(connection, source, "provider_name", "price_model", "region")
+    classes = [(*row, region_class(row[0], row[2], row[1])) for row in regions]
+    rows = [row for row in classes if row[-1] is not None]
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(REGION_MAP))]
     _create(connection, "region_map", pa.table(columns, list(REGION_MAP)))
     _create_scopes(connection, source, overrides)
@@ -78,9 +80,9 @@ def _create_scopes(connection: "duckdb.DuckDBPyConnection", source: str, overrid
             _add(connection, "effective_prices", scoped_rows(book, those, scope))
 
 
-def _distinct(connection: "duckdb.DuckDBPyConnection", source: str, first: str, second: str) -> list[tuple[str, str]]:
-    """Return the distinct pairs of two columns whose second is known."""
-    query = f"SELECT DISTINCT {first}, {second} FROM {identifier(source)} WHERE {second} IS NOT NULL ORDER BY ALL"
+def _distinct(connection: "duckdb.DuckDBPyConnection", source: str, *columns: str) -> list[tuple[Any, ...]]:
+    """Return the distinct values of some columns together."""
+    query = f"SELECT DISTINCT {', '.join(columns)} FROM {identifier(source)} ORDER BY ALL"
     return connection.execute(query).fetchall()
 
 

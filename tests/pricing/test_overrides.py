@@ -40,7 +40,8 @@ def rows(table: pa.Table, provider: str, model: str, columns: str, where: str = 
     connection.register("prices", table)
     found: list[tuple[Any, ...]] = connection.execute(
         f"SELECT strftime(effective_from, '%Y-%m-%d'), strftime(effective_to, '%Y-%m-%d'), {columns} FROM prices"
-        f" WHERE provider = ? AND model = ? AND {where} ORDER BY lane, effective_from NULLS FIRST, input_from",
+        f" WHERE provider = ? AND model = ? AND region IS NULL AND {where}"
+        " ORDER BY lane, effective_from NULLS FIRST, input_from",
         [provider, model],
     ).fetchall()
     return found
@@ -63,11 +64,11 @@ def test_a_discount_splits_rows_at_its_dates_and_rounds_once(book: pa.Table) -> 
         ("2026-09-01", "2026-10-01", 3_520_000, "override"),
         ("2026-10-01", None, 4_000_000, "book"),
     ]
-    half = with_overrides(book, (override("deepseek-chat", provider="deepseek", discount="0.999999"),))
-    # 0.27 USD per million tokens less 99.9999 % is 0.27 picodollars a token; 1.1 is 1.1.
-    assert {row[2:] for row in rows(half, "deepseek", "deepseek-chat", "input_uncached_rate, output_text_rate")} == {
-        (0, 1)
-    }
+    half = with_overrides(book, (override("gpt-5.6-terra", provider="openai", discount="0.9999998"),))
+    # 2.5 USD per million tokens less 99.99998 % is 0.5 picodollars a token; 2 is 0.4.
+    columns = "input_uncached_rate"
+    found = rows(half, "openai", "gpt-5.6-terra", columns, "lane = 'standard' AND input_from = 0")
+    assert [row[2] for row in found] == [1, 0]
 
 
 def test_a_discount_holds_in_every_lane_and_tier(book: pa.Table) -> None:
@@ -155,7 +156,7 @@ def test_rows_never_overlap(book: pa.Table) -> None:
     connection.register("prices", effective)
     assert connection.execute("""
         SELECT count(*) FROM prices AS a JOIN prices AS b USING (provider, model, lane)
-        WHERE a.price_id < b.price_id
+        WHERE a.price_id < b.price_id AND a.region IS NOT DISTINCT FROM b.region
             AND coalesce(a.effective_from, '-infinity') < coalesce(b.effective_to, 'infinity')
             AND coalesce(b.effective_from, '-infinity') < coalesce(a.effective_to, 'infinity')
             AND a.input_from < coalesce(b.input_to, 9e18) AND b.input_from < coalesce(a.input_to, 9e18)
@@ -190,3 +191,11 @@ def test_list_and_effective_cost_stay_apart(price: Callable[..., Any]) -> None:
     assert (first["list_cost"], first["effective_cost"]) == (Decimal("2.5"), Decimal("2"))
     assert first["price_basis"] == "override"
     assert (second["list_cost"], second["effective_cost"]) == (None, Decimal("0.2"))
+
+
+def test_a_rate_keeps_the_premium_of_a_region(book: pa.Table) -> None:
+    effective = with_overrides(book, (override("gpt-5.6-sol", provider="openai", input_uncached="2"),))
+    asked = {"provider": "openai", "model": "gpt-5.6-sol", "region": "eu", "input_from": 0}
+    mine = [row for row in effective.to_pylist() if asked.items() <= row.items()]
+    assert {row["input_uncached_rate"] for row in mine if row["lane"] == "standard"} == {2_200_000}
+    assert {row["input_uncached_rate"] for row in mine if row["lane"] == "batch"} == {1_100_000}
