@@ -45,6 +45,10 @@ format:
 bench *arguments:
     python benchmarks/ingest.py {{ arguments }}
 
+# Measure pricing against the same scan and write without it
+bench-pricing *arguments:
+    python benchmarks/pricing.py {{ arguments }}
+
 # Measure how long commands take to start
 bench-startup:
     python benchmarks/startup.py
