@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from infercost import __version__
-from infercost.cli import diagnostics, explain_cost, formats, ingest, init, query, reattribute, report, status
+from infercost.cli import diagnostics, explain_cost, formats, ingest, init, prices, query, reattribute, report, status
 from infercost.errors import EXIT_CODE_MEANING, InfercostError
 
 READ = "Read logs"
@@ -54,6 +54,7 @@ app.command(name="report", rich_help_panel=ASK)(report.report)
 app.command(name="query", rich_help_panel=ASK)(query.query)
 app.command(name="sql", rich_help_panel=ASK)(query.sql)
 app.command(name="explain-cost", rich_help_panel=ASK)(explain_cost.explain_cost)
+app.add_typer(prices.app, name="prices", rich_help_panel=ASK)
 app.command(name="status", rich_help_panel=ASK)(status.status)
 
 
