@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from infercost import __version__
-from infercost.cli import diagnostics, explain_cost, formats, ingest, init, prices, query, reattribute, report, status
+from infercost.cli import (
+    diagnostics,
+    explain_cost,
+    formats,
+    ingest,
+    init,
+    prices,
+    query,
+    reattribute,
+    report,
+    reprice,
+    status,
+)
 from infercost.errors import EXIT_CODE_MEANING, InfercostError
 
 READ = "Read logs"
@@ -49,6 +61,7 @@ def main(
 app.command(name="init", rich_help_panel=READ)(init.init)
 app.add_typer(ingest.app, name="ingest", rich_help_panel=READ)
 app.command(name="reattribute", rich_help_panel=READ)(reattribute.reattribute)
+app.command(name="reprice", rich_help_panel=READ)(reprice.reprice)
 app.add_typer(formats.app, name="formats", rich_help_panel=READ)
 app.command(name="report", rich_help_panel=ASK)(report.report)
 app.command(name="query", rich_help_panel=ASK)(query.query)

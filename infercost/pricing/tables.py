@@ -21,9 +21,13 @@ def create_prices(
     connection: "duckdb.DuckDBPyConnection",
     overrides: tuple[PriceOverride, ...] = (),
     cache_folder: Path | None = None,
+    book: pa.Table | None = None,
 ) -> None:
-    """Create the tables `book_prices` and `effective_prices` (schema.PRICES) that `apply` reads."""
-    book = load_book(cache_folder)
+    """Create the tables `book_prices` and `effective_prices` (schema.PRICES) that `apply` reads.
+
+    `book` takes the place of the installed one.
+    """
+    book = load_book(cache_folder) if book is None else book
     _create(connection, "book_prices", book)
     _create(connection, "effective_prices", with_overrides(book, overrides))
 
