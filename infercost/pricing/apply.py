@@ -1,5 +1,6 @@
 """Prices attempts inside DuckDB: a join with the price rows of their own time, in exact integers."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from infercost import assets, schema
@@ -36,7 +37,11 @@ _USED = (
 
 
 def apply(
-    connection: "duckdb.DuckDBPyConnection", source: str, target: str, kind: Literal["TABLE", "VIEW"] = "TABLE"
+    connection: "duckdb.DuckDBPyConnection",
+    source: str,
+    target: str,
+    kind: Literal["TABLE", "VIEW"] = "TABLE",
+    as_of: datetime | None = None,
 ) -> None:
     """Create `target`: every row of `source` once, with the pricing columns of schema.ATTEMPTS.
 
@@ -46,24 +51,26 @@ def apply(
     `model_map` (schema.MODEL_MAP) and `region_map` (tables.REGION_MAP). Costs are exact US dollars; NULL where the
     model, its price or the usage is unknown. A gateway cache hit costs 0 and keeps what it avoided; a refused request
     without usage (4xx) costs 0; `price_rule` says so (schema.PRICE_RULES).
+    Each attempt has the price of its own time, or all have those in force at `as_of` (aware).
     Leaves the temporary tables `price_days` and `price_rates` behind. Raises InfercostError for a missing column.
     """
     columns = [row[0] for row in connection.execute(f"DESCRIBE {identifier(source)}").fetchall()]
     missing = [name for name in _USED if name not in columns]
     if missing:
         raise InfercostError(f"{source} cannot be priced: it has no column {', '.join(missing)}")
-    for statement in _sql(source, target, kind, columns).split(";\n"):
+    for statement in _sql(source, target, kind, columns, as_of).split(";\n"):
         if statement.strip():
             connection.execute(statement)
 
 
-def _sql(source: str, target: str, kind: str, columns: list[str]) -> str:
+def _sql(source: str, target: str, kind: str, columns: list[str], as_of: datetime | None) -> str:
     rates = [*(f"{kind}_rate" for kind in schema.TOKEN_KINDS), *(f"{fee}_fee" for fee in schema.FEES)]
     effective, listed = _amounts("price_id", "rate.{}"), _amounts("list_price_id", "rate.book_{}")
     return assets.text("pricing/price.sql").format(
         source=identifier(source),
         target=identifier(target),
         kind=kind,
+        priced_at="attempt.started_at" if as_of is None else f"TIMESTAMPTZ '{as_of.isoformat()}'",
         scope="CAST(NULL AS VARCHAR)",
         scope_join="",
         kept=", ".join(identifier(name) for name in columns if name not in PRICING_COLUMNS),
