@@ -47,7 +47,7 @@ bench *arguments:
 
 # Measure pricing against the same scan and write without it
 bench-pricing *arguments:
-    python benchmarks/pricing.py {{ arguments }}
+    python benchmarks/price_attempts.py {{ arguments }}
 
 # Measure how long commands take to start
 bench-startup:

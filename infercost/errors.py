@@ -12,6 +12,7 @@ class ExitCode(IntEnum):
     PARTLY_REJECTED = 3
     NO_DATA = 4
     STORE_BUSY = 5
+    CHECK_FAILED = 6
 
 
 EXIT_CODE_MEANING: dict[ExitCode, str] = {
@@ -21,6 +22,7 @@ EXIT_CODE_MEANING: dict[ExitCode, str] = {
     ExitCode.PARTLY_REJECTED: "done, but some records or files could not be read",
     ExitCode.NO_DATA: "the window asked for holds no data",
     ExitCode.STORE_BUSY: "another infercost process is writing to the store",
+    ExitCode.CHECK_FAILED: "a check found something to act on",
 }
 
 

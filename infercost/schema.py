@@ -284,7 +284,7 @@ LOADS: tuple[Column, ...] = (
     Column("contradictions", "BIGINT", "ingest", "attempts whose record contradicts its format's rules"),
     Column("overlapping", "BIGINT", "ingest", "attempts that another format told of too, counted once"),
     Column("bill_lines", "BIGINT", "ingest", "bill lines written"),
-    Column("book", "VARCHAR", "ingest", "price book and version"),
+    Column("book", "VARCHAR", "ingest", "price books and versions, joined with commas"),
     Column("schema_version", "INTEGER", "ingest", "SCHEMA_VERSION of the writer"),
     Column("infercost_version", "VARCHAR", "ingest", "version of the writer"),
 )

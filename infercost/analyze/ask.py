@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from infercost import clock
 from infercost.analyze import build, queries, windows
 from infercost.analyze.database import connect
+from infercost.analyze.reading import Reading
 from infercost.analyze.report import Report, Window
 from infercost.config import Config
 from infercost.store import Store
@@ -15,21 +16,24 @@ if TYPE_CHECKING:
 
 
 def make_report(
-    store: Store, settings: Config, *, since: str, until: str | None, compare: str, by: str, now: datetime
+    source: Store | Reading, settings: Config, *, since: str, until: str | None, compare: str, by: str, now: datetime
 ) -> Report:
     """Return the report on a window; `by` is `feature,cohort` for two tables, `feature+model` for one of two columns.
+
+    A Reading with other prices, or of an older commit, is told in the report.
 
     Raises UsageError for words that cannot be understood, NoDataError for a window without data.
     """
     window = windows.resolve_window(since, until, now, settings.zone)
     baseline = windows.baseline_window(window, compare)
     sections = tuple(tuple(part.strip() for part in each.split("+")) for each in by.split(",") if each.strip())
-    with connect(store) as connection:
-        return build.build_report(connection, window, baseline, sections, settings, now)
+    with connect(source) as connection:
+        report = build.build_report(connection, window, baseline, sections, settings, now)
+    return report if isinstance(source, Store) else build.restated(report, source.restated)
 
 
 def ask(
-    store: Store,
+    source: Store | Reading,
     settings: Config,
     name: str,
     *,
@@ -44,7 +48,7 @@ def ask(
     window = windows.resolve_window(since, until, clock.now(), settings.zone)
     given = _values(window, windows.baseline_window(window, compare), settings.zone, limit)
     columns = tuple(part.strip() for part in by.split(",") if part.strip()) if by else ()
-    with connect(store) as connection:
+    with connect(source) as connection:
         taken = {each: value for each, value in given.items() if each in query.parameters}
         return queries.run(connection, query, taken, columns)
 

@@ -1,6 +1,7 @@
 """Fills the `Report` from the packaged queries; every figure comes from one of them, none from anywhere else."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,13 @@ def build_report(
         sections=sections,
         budgets=budget_use(connection, config, window.end),
     )
+
+
+def restated(report: Report, how: str | None) -> Report:
+    """Return the report with what its figures are, where they are not simply those that the store holds."""
+    if how is None:
+        return report
+    return replace(report, restated=how, headline=f"{report.headline.removesuffix('.')}; {how}.")
 
 
 def _both(window: Window, baseline: Window | None) -> dict[str, queries.Value]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from infercost import engine
 from infercost.analyze import queries
+from infercost.analyze.reading import Reading, reprice_attempts
 from infercost.errors import QueryError
 from infercost.store import Store, views
 
@@ -21,10 +22,17 @@ _EXPLAIN = re.compile(r"^\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
 
 
 @contextmanager
-def connect(store: Store) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """Give a connection over the store's newest snapshot; it stays the same however long it is used."""
+def connect(source: Store | Reading) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Give a connection over one snapshot of the store, the newest unless a Reading says otherwise.
+
+    It stays the same however long it is used.
+    """
+    reading = source if isinstance(source, Reading) else Reading(source)
+    snapshot = reading.store.snapshot(reading.at_commit)
     with tempfile.TemporaryDirectory(prefix="infercost-") as spill, engine.connect(Path(spill)) as connection:
-        views.attach(connection, store.snapshot())
+        views.attach(connection, snapshot)
+        if reading.repriced is not None:
+            reprice_attempts(connection, snapshot, reading.repriced)
         views.create(connection, queries.views())
         yield connection
 

@@ -118,7 +118,10 @@ class BudgetUse:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a report shows, drawn by `render/` and nowhere computed again."""
+    """Everything a report shows, drawn by `render/` and nowhere computed again.
+
+    `restated` says what the figures are where the store holds others now: other prices, an older commit.
+    """
 
     headline: str
     zone: str
@@ -132,4 +135,5 @@ class Report:
     daily_sql: str
     sections: tuple[Section, ...]
     budgets: tuple[BudgetUse, ...] = ()
+    restated: str | None = None
     format_version: int = field(default=REPORT_FORMAT_VERSION)

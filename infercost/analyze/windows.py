@@ -15,6 +15,7 @@ _SPAN = re.compile(r"(?P<count>\d{1,6})\s*(?P<unit>[hdw])", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 SINCE_FORMS = "30d, 2w, 12h, a date such as 2026-11-01, or a time such as 2026-11-01T06:00"
+MOMENT_FORMS = "a date such as 2026-11-01, or a time such as 2026-11-01T06:00"
 UNTIL_FORMS = (
     "a date such as 2026-11-18 (that whole day is in) or a time such as 2026-11-18T06:00 (the first moment out)"
 )
@@ -74,6 +75,11 @@ def period_window(moment: datetime, period: str, zone: str) -> Window:
         first = today - timedelta(days=today.weekday() if period == "week" else 0)
         after = first + timedelta(days=7 if period == "week" else 1)
     return _window(start_of_day(first, local), start_of_day(after, local))
+
+
+def moment(text: str, zone: str, flag: str) -> datetime:
+    """Return what a date (its first moment in `zone`) or a time means; raises UsageError that names `flag`."""
+    return _moment(text, ZoneInfo(zone), flag, MOMENT_FORMS)
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from infercost import __version__
-from infercost.cli import diagnostics, formats, ingest, init, query, reattribute, reconcile, report, status
+from infercost.cli import (
+    diagnostics,
+    explain_cost,
+    formats,
+    ingest,
+    init,
+    prices,
+    query,
+    reattribute,
+    reconcile,
+    report,
+    reprice,
+    status,
+)
 from infercost.errors import EXIT_CODE_MEANING, InfercostError
 
 READ = "Read logs"
@@ -49,11 +62,14 @@ def main(
 app.command(name="init", rich_help_panel=READ)(init.init)
 app.add_typer(ingest.app, name="ingest", rich_help_panel=READ)
 app.command(name="reattribute", rich_help_panel=READ)(reattribute.reattribute)
+app.command(name="reprice", rich_help_panel=READ)(reprice.reprice)
 app.add_typer(formats.app, name="formats", rich_help_panel=READ)
 app.command(name="report", rich_help_panel=ASK)(report.report)
 app.command(name="reconcile", rich_help_panel=ASK)(reconcile.reconcile)
 app.command(name="query", rich_help_panel=ASK)(query.query)
 app.command(name="sql", rich_help_panel=ASK)(query.sql)
+app.command(name="explain-cost", rich_help_panel=ASK)(explain_cost.explain_cost)
+app.add_typer(prices.app, name="prices", rich_help_panel=ASK)
 app.command(name="status", rich_help_panel=ASK)(status.status)
 
 

@@ -9,6 +9,7 @@ import typer
 from infercost import config
 
 if TYPE_CHECKING:
+    from infercost.analyze.reading import Reading
     from infercost.config import Config
     from infercost.store import Store
 
@@ -27,6 +28,20 @@ ConfigOption = Annotated[
 ]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+]
+
+
+PricesOption = Annotated[
+    str,
+    typer.Option(
+        "--prices",
+        metavar="WHICH",
+        help="stored; latest: installed book and configuration of today; as-of=DATE: prices of that day for all.",
+    ),
+]
+AtCommitOption = Annotated[
+    int | None,
+    typer.Option("--at-commit", metavar="N", help="Read the store as it was: infercost reprice --history."),
 ]
 
 
@@ -55,3 +70,10 @@ def open_store(option: Path | None, settings: "Config") -> "Store":
     from infercost.store import Store
 
     return Store.open(store_folder(option, settings))
+
+
+def open_reading(option: Path | None, settings: "Config", at_commit: int | None, prices: str) -> "Reading":
+    """Open the store for reading at a commit and by the prices that the options name."""
+    from infercost.analyze.reading import Reading, parse_prices
+
+    return Reading(open_store(option, settings), at_commit, parse_prices(prices, settings))

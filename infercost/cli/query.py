@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infercost import config
-from infercost.cli.options import ConfigOption, OutputOption, StoreOption, columns, open_store
+from infercost.cli.options import (
+    AtCommitOption,
+    ConfigOption,
+    OutputOption,
+    PricesOption,
+    StoreOption,
+    columns,
+    open_reading,
+)
 from infercost.cli.output import DataFormat, write_result
 from infercost.errors import UsageError
 
@@ -26,6 +34,8 @@ def sql(
     file: Annotated[Path | None, typer.Option("--file", metavar="FILE", help="Read the SELECT from FILE.")] = None,
     form: FormatOption = DataFormat.TABLE,
     output: OutputOption = None,
+    prices: PricesOption = "stored",
+    at_commit: AtCommitOption = None,
     store: StoreOption = None,
     settings_file: ConfigOption = None,
 ) -> None:
@@ -41,7 +51,7 @@ def sql(
     from infercost.analyze.database import connect, select
 
     text = _statement(statement, file)
-    with connect(open_store(store, config.load(settings_file))) as connection:
+    with connect(open_reading(store, config.load(settings_file), at_commit, prices)) as connection:
         write_result(select(connection, text), form, output)
 
 
@@ -76,6 +86,8 @@ def query(
     limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of queries that list the largest.")] = 20,
     form: FormatOption = DataFormat.TABLE,
     output: OutputOption = None,
+    prices: PricesOption = "stored",
+    at_commit: AtCommitOption = None,
     store: StoreOption = None,
     settings_file: ConfigOption = None,
 ) -> None:
@@ -95,7 +107,7 @@ def query(
 
     settings = config.load(settings_file)
     found = ask(
-        open_store(store, settings),
+        open_reading(store, settings, at_commit, prices),
         settings,
         name,
         since=since,

@@ -8,7 +8,7 @@ import typer
 
 from infercost import clock, config
 from infercost.cli import diagnostics
-from infercost.cli.options import ConfigOption, StoreOption, columns, open_store
+from infercost.cli.options import AtCommitOption, ConfigOption, PricesOption, StoreOption, columns, open_reading
 
 DEFAULT_HTML = Path("infercost-report.html")
 
@@ -43,6 +43,8 @@ def report(
     form: Annotated[
         ReportFormat, typer.Option("--format", "-f", metavar="FORM", help=f"{', '.join(ReportFormat)}.")
     ] = ReportFormat.HTML,
+    prices: PricesOption = "stored",
+    at_commit: AtCommitOption = None,
     store: StoreOption = None,
     settings_file: ConfigOption = None,
 ) -> None:
@@ -54,6 +56,7 @@ def report(
     infercost report --since 30d
     infercost report --since 2026-11-01 --by feature,team --format markdown
     infercost report --since 7d --until 2026-11-18 --by feature+model
+    infercost report --since 30d --prices as-of=2026-11-01
     """
     from infercost.analyze.ask import make_report
     from infercost.cli.output import write_text
@@ -61,7 +64,7 @@ def report(
 
     settings = config.load(settings_file)
     made = make_report(
-        open_store(store, settings),
+        open_reading(store, settings, at_commit, prices),
         settings,
         since=since,
         until=until,

@@ -24,9 +24,10 @@ def print_table(
     rows: Sequence[Sequence[Any]],
     *,
     footer: bool = False,
+    right: Sequence[int] = (),
     stream: io.StringIO | None = None,
 ) -> None:
-    """Print a table, numbers to the right, unknown values empty; the last row may be a footer.
+    """Print a table, numbers and the columns `right` to the right, unknown values empty; the last row may be a footer.
 
     On a terminal that is too narrow for it, each row is a block of `name  value` lines.
     """
@@ -37,12 +38,15 @@ def print_table(
     if rows and target.isatty() and sum(widths) + len(_GAP) * (len(widths) - 1) > shutil.get_terminal_size().columns:
         _print_blocks(names, cells)
         return
-    right = [any(isinstance(row[column], int | float | Decimal) for row in rows) for column in range(len(names))]
+    sides = [
+        column in right or any(isinstance(row[column], int | float | Decimal) for row in rows)
+        for column in range(len(names))
+    ]
     rule = _GAP.join("─" * width for width in widths) + "\n"
-    lines = [_line(row, widths, right) for row in cells]
+    lines = [_line(row, widths, sides) for row in cells]
     if footer:
         lines.insert(len(lines) - 1, rule)
-    target.writelines([_line(names, widths, right), rule, *lines])
+    target.writelines([_line(names, widths, sides), rule, *lines])
 
 
 def print_terms(pairs: Iterable[tuple[str, str]], *, indent: int = 0, width: int = 0) -> None:

@@ -19,7 +19,8 @@ from infercost.ingest.mapper import Mapper, judge, step
 from infercost.ingest.pieces import Piece
 from infercost.ingest.registry import GROUPS, Format
 from infercost.ingest.result import COUNTS, Contradiction, FileResult, IngestResult, Rejected
-from infercost.pricing.book import book_version
+from infercost.pricing.book import book_versions
+from infercost.pricing.run import price
 from infercost.store import Commit, Snapshot, Store
 from infercost.store.views import relation
 
@@ -74,7 +75,7 @@ class Batch:
         days = self.connection.execute("SELECT DISTINCT (started_at AT TIME ZONE 'UTC')::DATE FROM winners").fetchall()
         self.result.days.update(day for (day,) in days)
         with self._timed("price"):
-            prices.price(self.connection, self.settings, "prepared", nesting.PRICED if self.form.nests else "priced")
+            price(self.connection, self.settings, "prepared", nesting.PRICED if self.form.nests else "priced")
             if self.form.nests:
                 nesting.divide(self.connection)
         with self._timed("write"):
@@ -260,7 +261,7 @@ class Batch:
             "head_hash": mark.head_hash,
             "tail_hash": mark.tail_hash,
             **counts,
-            "book": book_version(),
+            "book": book_versions(),
             "schema_version": schema.SCHEMA_VERSION,
             "infercost_version": __version__,
         }

@@ -16,7 +16,7 @@ from infercost.ingest.catalog import choose, load
 from infercost.ingest.pieces import Cutter, Piece
 from infercost.ingest.registry import Format
 from infercost.ingest.result import FileResult, IngestResult
-from infercost.pricing.tables import create_prices
+from infercost.pricing.run import prepare
 from infercost.store import Store
 from infercost.store.views import relation
 
@@ -123,7 +123,7 @@ class _Run:
         )
         self.result.stage_seconds["identify"] = time.perf_counter() - started
         if groups:
-            create_prices(self.connection, self.settings.price_overrides, assets.cache_folder(), self.settings.pools)
+            prepare(self.connection, self.settings, assets.cache_folder())
         for name in sorted(groups):
             self._read_format(form or self.registry[name], groups[name], sampling_rate)
         self.snapshot = prices.settle(self.connection, self.store, self.settings, self.snapshot, self.result.days)

@@ -1,33 +1,17 @@
-"""Prices a batch, and brings to the store what is new of the price book and of the model names."""
+"""Shares the hours of pools anew, and brings to the store what is new of the price book and of the model names."""
 
 from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING
 
 from infercost.config import Config
-from infercost.engine import identifier, literal
+from infercost.engine import literal
 from infercost.pricing import pools
-from infercost.pricing.apply import apply
-from infercost.pricing.tables import create_maps
 from infercost.store import Commit, Snapshot, Store
 from infercost.store.views import relation
 
 if TYPE_CHECKING:
     import duckdb
-
-
-def price(connection: "duckdb.DuckDBPyConnection", settings: Config, source: str, target: str) -> None:
-    """Make view `target`: the rows of `source` with their costs; the connection holds the price tables.
-
-    What pools served is shared among the rows at hand; `settle` shares it among all of an hour.
-    """
-    create_maps(connection, source, settings.aliases, settings.price_overrides)
-    if not settings.pools:
-        apply(connection, source, target, "VIEW")
-        return
-    apply(connection, source, "priced_by_token", "VIEW")
-    pools.share(connection, source, settings.pools)
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {identifier(target)} AS {pools.shared('priced_by_token')}")
 
 
 def settle(

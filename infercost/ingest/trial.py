@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from infercost import assets, clock, engine, schema
 from infercost.config import Config
-from infercost.ingest import identify, prices
+from infercost.ingest import identify
 from infercost.ingest.mapper import judge
 from infercost.ingest.preview import preview
 from infercost.ingest.registry import Format
-from infercost.pricing.tables import create_prices
+from infercost.pricing.run import prepare, price
 
 if TYPE_CHECKING:
     import duckdb
@@ -213,13 +213,16 @@ def _extremes(connection: "duckdb.DuckDBPyConnection") -> dict[str, Any]:
 def _cost_doubts(connection: "duckdb.DuckDBPyConnection", trial: Trial, settings: Config) -> list[str]:
     """Price the calls, note the models without a price, and return whether the log's own costs are far from it."""
     inputs = " + ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.INPUT_KINDS)
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW unpriced AS SELECT *, {inputs} AS input_tokens FROM usable")
-    create_prices(connection, settings.price_overrides, assets.cache_folder())
-    prices.price(connection, settings, "unpriced", "priced")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP VIEW unpriced AS SELECT *, {inputs} AS input_tokens, "
+        "CAST(record_number AS VARCHAR) AS attempt_id, CAST(NULL AS VARCHAR) AS team FROM usable"
+    )
+    prepare(connection, settings, assets.cache_folder())
+    price(connection, settings, "unpriced", "priced")
     trial.unpriced = dict(
         connection.execute(
             "SELECT coalesce(price_model, '(no model)'), count(*) FROM priced "
-            "WHERE list_cost IS NULL AND usage_source <> 'missing' GROUP BY ALL ORDER BY 2 DESC, 1"
+            "WHERE effective_cost IS NULL AND usage_source <> 'missing' GROUP BY ALL ORDER BY 2 DESC, 1"
         ).fetchall()
     )
     ((times,),) = connection.execute(

@@ -1,5 +1,6 @@
 """Prices attempts inside DuckDB: a join with the price rows of their own time, in exact integers."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from infercost import assets, schema
@@ -42,7 +43,11 @@ _USED = (
 
 
 def apply(
-    connection: "duckdb.DuckDBPyConnection", source: str, target: str, kind: Literal["TABLE", "VIEW"] = "TABLE"
+    connection: "duckdb.DuckDBPyConnection",
+    source: str,
+    target: str,
+    kind: Literal["TABLE", "VIEW"] = "TABLE",
+    as_of: datetime | None = None,
 ) -> None:
     """Create `target`: every row of `source` once, with the pricing columns of schema.ATTEMPTS.
 
@@ -52,7 +57,7 @@ def apply(
     the maps of names, regions and scopes that `tables.create_maps` makes. Costs are exact US dollars; NULL where the
     model, its price or the usage is unknown. A gateway cache hit costs 0 and keeps what it avoided; a request that
     failed without usage costs 0 where its provider does not bill that (failures.toml); `price_rule` says so
-    (schema.PRICE_RULES).
+    (schema.PRICE_RULES). Each attempt has the price of its own time, or all have those in force at `as_of` (aware).
     Leaves the temporary tables `price_days` and `price_rates` behind. Raises InfercostError for a missing column.
     """
     columns = [row[0] for row in connection.execute(f"DESCRIBE {identifier(source)}").fetchall()]
@@ -60,18 +65,19 @@ def apply(
     if missing:
         raise InfercostError(f"{source} cannot be priced: it has no column {', '.join(missing)}")
     scoped = connection.execute("SELECT count(*) > 0 FROM scope_map").fetchall() == [(True,)]
-    for statement in _sql(source, target, kind, columns, scoped=scoped).split(";\n"):
+    for statement in _sql(source, target, kind, columns, as_of, scoped=scoped).split(";\n"):
         if statement.strip():
             connection.execute(statement)
 
 
-def _sql(source: str, target: str, kind: str, columns: list[str], *, scoped: bool) -> str:
+def _sql(source: str, target: str, kind: str, columns: list[str], as_of: datetime | None, *, scoped: bool) -> str:
     rates = [*(f"{kind}_rate" for kind in schema.TOKEN_KINDS), *(f"{fee}_fee" for fee in schema.FEES)]
     effective, listed = _amounts("price_id", "rate.{}"), _amounts("list_price_id", "rate.book_{}")
     return assets.text("pricing/price.sql").format(
         source=identifier(source),
         target=identifier(target),
         kind=kind,
+        priced_at="attempt.started_at" if as_of is None else f"TIMESTAMPTZ '{as_of.isoformat()}'",
         scope="scope_map.scope" if scoped else "CAST(NULL AS VARCHAR)",
         scope_join=_SCOPE_JOIN if scoped else "",
         kept=", ".join(identifier(name) for name in columns if name not in PRICING_COLUMNS),

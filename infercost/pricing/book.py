@@ -27,6 +27,11 @@ def book_version() -> str:
     return f"{_PACKAGE} {version(_PACKAGE)}"
 
 
+def book_versions() -> str:
+    """Return the names of all books whose rows the installed book has, joined with commas."""
+    return ",".join([book_version(), *map(packaged.label, (packaged.LITELLM, packaged.MODEL_PRICES))])
+
+
 def load_book(cache_folder: Path | None = None) -> pa.Table:
     """Return the price book with the columns of schema.PRICES, from `cache_folder` when it holds this version of it.
 

@@ -11,9 +11,9 @@ WITH used AS (
         service_tier,
         attempt.region,
         {scope} AS scope,
-        epoch_us(started_at) // 86_400_000_000 AS day,
-        min(started_at) AS first_at,
-        max(started_at) AS last_at
+        epoch_us({priced_at}) // 86_400_000_000 AS day,
+        min({priced_at}) AS first_at,
+        max({priced_at}) AS last_at
     FROM {source} AS attempt
     {scope_join}
     GROUP BY ALL
@@ -203,9 +203,9 @@ WITH priced AS (
             AND attempt.service_tier IS NOT DISTINCT FROM rate.service_tier
             AND attempt.region IS NOT DISTINCT FROM rate.region
             AND {scope} IS NOT DISTINCT FROM rate.scope
-            AND epoch_us(attempt.started_at) // 86_400_000_000 = rate.day
-            AND attempt.started_at >= rate.effective_from
-            AND attempt.started_at < rate.effective_to
+            AND epoch_us({priced_at}) // 86_400_000_000 = rate.day
+            AND {priced_at} >= rate.effective_from
+            AND {priced_at} < rate.effective_to
             AND coalesce(attempt.input_tokens, 0) >= rate.input_from
             AND coalesce(attempt.input_tokens, 0) < rate.input_to
 ),

@@ -25,12 +25,14 @@ def create_prices(
     overrides: tuple[PriceOverride, ...] = (),
     cache_folder: Path | None = None,
     pools: Sequence[Pool] = (),
+    book: pa.Table | None = None,
 ) -> None:
     """Create the tables `book_prices` and `effective_prices` (schema.PRICES) that `apply` reads.
 
-    The rows of pools are among the effective ones; no attempt's name resolves to them.
+    The rows of pools are among the effective ones; no attempt's name resolves to them. `book` takes the place of the
+    installed one.
     """
-    book = load_book(cache_folder)
+    book = load_book(cache_folder) if book is None else book
     _create(connection, "book_prices", book)
     _create(connection, "effective_prices", with_overrides(book, overrides))
     _add(connection, "effective_prices", to_table(price_rows(pools)))

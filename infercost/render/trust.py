@@ -53,7 +53,8 @@ def length_text(window: Window) -> str:
 
 def facts(report: Report) -> tuple[Fact, ...]:
     """Return the trust strip in its order: what is compared, what was read, what is not known, which prices."""
-    return (*_frame(report), *_read(report), *_unknown(report.trust), _price_book(report.trust))
+    restated = [Fact("Restated", report.restated, report.restated, "", "warn")] if report.restated else []
+    return (*_frame(report), *restated, *_read(report), *_unknown(report.trust), _price_book(report.trust))
 
 
 def warnings(report: Report) -> tuple[str, ...]:

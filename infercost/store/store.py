@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infercost import engine, schema
-from infercost.errors import StoreBusyError, StoreError
-from infercost.store import delta
+from infercost.errors import StoreBusyError, StoreError, UsageError
+from infercost.store import delta, history
 from infercost.store.delta import Part
 
 if TYPE_CHECKING:
@@ -61,10 +61,11 @@ class Snapshot:
 
 @dataclass
 class Commit:
-    """What one commit adds and removes, table by table."""
+    """What one commit adds and removes, table by table; `note` is remembered with it (see history.py)."""
 
     added: dict[str, list[Part]] = field(default_factory=dict)
     removed: dict[str, list[Part]] = field(default_factory=dict)
+    note: str | None = None
 
     def add(self, table: str, parts: list[Part]) -> None:
         """Add files that DuckDB has written into the table's folder."""
@@ -120,11 +121,25 @@ class Store:
             _write_json(folder / "store.json", about)
         return cls.open(folder)
 
-    def snapshot(self) -> Snapshot:
-        """Return the files of the last finished commit."""
+    def snapshot(self, at: int | None = None) -> Snapshot:
+        """Return the files of the last finished commit, or of commit `at`; raises UsageError when that is not kept."""
         head = self._head()
-        parts = {name: delta.parts(self.folder / name, version) for name, version in head["tables"].items()}
-        return Snapshot(self.folder, head["sequence"], parts, self.schema_version)
+        sequence, tables = head["sequence"], head["tables"]
+        if at is not None and at != sequence:
+            kept = history.past(self.folder, sequence)
+            if at not in kept:
+                raise UsageError(
+                    f"{self.folder}: commit {at} is not kept; kept are {_numbers(sorted({*kept, sequence}))}",
+                    hint="`infercost reprice --history` lists them.",
+                )
+            sequence, tables = at, kept[at].tables
+        parts = {name: delta.parts(self.folder / name, version) for name, version in tables.items()}
+        return Snapshot(self.folder, sequence, parts, self.schema_version)
+
+    def history(self) -> list[history.Past]:
+        """Return the commits that can be read again, oldest first."""
+        kept = history.past(self.folder, self._head()["sequence"])
+        return [kept[sequence] for sequence in sorted(kept)]
 
     @contextmanager
     def writer(self) -> Iterator["Store"]:
@@ -153,7 +168,8 @@ class Store:
     def commit(self, change: Commit) -> Snapshot:
         """Make `change` the new state of the store, whole or not at all; the caller holds the write lock."""
         tables = change.tables()
-        head = self._head()
+        before = self._head()
+        head = {**before, "tables": dict(before["tables"])}
         if not tables:
             return self.snapshot()
         for name in tables:
@@ -165,6 +181,7 @@ class Store:
                 PARTITION.get(name, ()),
             )
         head["sequence"] += 1
+        history.remember(self.folder, before, head, change.note)
         _write_json(self.folder / "head.json", head)
         return self.snapshot()
 
@@ -218,6 +235,14 @@ class Store:
             changed = True
         if changed:
             _write_json(self.folder / "head.json", head)
+
+
+def _numbers(sequences: list[int]) -> str:
+    if not sequences:
+        return "none"
+    first, last = sequences[0], sequences[-1]
+    whole = len(sequences) == last - first + 1
+    return f"{first} to {last}" if whole and len(sequences) > 2 else ", ".join(map(str, sequences))
 
 
 def _part(row: Mapping[str, Any], folder: Path) -> Part:

@@ -8,7 +8,7 @@ from genai_prices.data import providers
 
 from infercost import schema
 from infercost.pricing import names, packaged
-from infercost.pricing.book import book_version, load_book
+from infercost.pricing.book import book_version, book_versions, load_book
 from infercost.pricing.corrections import load as load_corrections
 from infercost.pricing.rows import from_table, to_table
 from pricing.library import compare, library_cases
@@ -249,3 +249,7 @@ def test_costs_equal_those_of_the_library(bench: Any, book: pa.Table) -> None:
     compared, different = compare(bench, book, library_cases(600))
     assert different == []
     assert compared >= 450
+
+
+def test_the_books_that_a_load_names_are_those_of_its_prices(book: pa.Table) -> None:
+    assert sorted(book_versions().split(",")) == sorted(set(book["book"].to_pylist()))

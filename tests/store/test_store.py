@@ -171,3 +171,8 @@ def test_store_of_an_older_version_is_read_and_grows_the_new_columns(lab: "Lab")
     assert lab.rows("SELECT count(*), sum(weight), count(grain) FROM attempts") == [(3, 2.0, 1)]
     assert lab.call("status").code == 0
     assert lab.call("reattribute").code == 0
+    costs = lab.rows("SELECT attempt_id, effective_cost FROM attempts ORDER BY ALL")
+    assert lab.call("reprice").code == 0
+    assert lab.rows("SELECT attempt_id, effective_cost FROM attempts ORDER BY ALL") == costs
+    assert lab.value("SELECT count(fee_cost) FROM attempts") == 3
+    assert "nothing changes" in lab.call("reprice").err

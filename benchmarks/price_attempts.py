@@ -1,6 +1,6 @@
 """Pricing of 10 million attempts against the same scan and write without it, as a ratio in one run.
 
-    python benchmarks/pricing.py [--millions 10] [--rounds 3]
+    python benchmarks/price_attempts.py [--millions 10] [--rounds 3]
 
 Attempts of 47 models in several service tiers over 145 days, with six kinds of tokens and web searches, lie in Parquet.
 One side reads them, prices them and writes what the store would hold. It is held against two others: `same` reads the
