@@ -53,6 +53,10 @@ bench-startup:
 sample:
     python sample_logs/generate.py
 
+# Make sample_bills again, from a store that holds sample_logs
+sample-bills store:
+    python sample_bills/make_bill.py --store {{ store }}
+
 # Make docs/ and the output shown in README.md again
 docs:
     python tests/documents.py

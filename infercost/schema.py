@@ -8,7 +8,7 @@ from typing import Literal
 
 SCHEMA_VERSION = 3
 """Version of the store's tables. 1: first version; 2: weight, grain, contradiction, web searches; bill lines in full;
-3: prices by region and scope, fees per request, the rule behind a cost.
+3: the tables set_aside and links; prices by region and scope, fees per request, the rule behind a cost.
 
 A store of an older version is read as it is (a column that it lacks is NULL) and grows the new columns on writing.
 """
@@ -56,15 +56,17 @@ GATEWAY_CACHE = ("exact", "semantic", "hit", "miss")
 GRAINS = ("attempt", "request", "bucket")
 """What one record of a log is: one call of a model; one client request with its retries folded in; a sum over time."""
 
-PRICE_BASES = ("book", "override", "derived", "extrapolated", "rule")
+PRICE_BASES = ("book", "override", "derived", "extrapolated", "pool", "rule")
 """Where a price comes from. book: a row of the price book; override: the user's own; derived: from another lane or tier
-in the proportion of their base prices; extrapolated: from the same lane at a later time; rule: no price was needed."""
+in the proportion of their base prices; extrapolated: from the same lane at a later time; pool: a share of capacity that costs the same however much it is used;
+rule: no price was needed."""
 
 PRICE_RULES: dict[str, str] = {
     "gateway_cache_hit": "answered by the gateway's own cache: costs nothing",
     "not_billed": "refused or failed in a way that its provider does not bill: costs nothing",
     "no_tokens": "failed and logged with zero tokens: costs nothing",
     "standard_lane": "the book has no price of the service tier: priced as standard",
+    "pool_share": "a share of what its pool costs in that hour, by the weight of its tokens",
     "fee_unknown": "web searches were made for which the book has no fee: the cost is that of the tokens alone",
 }
 """Rules that can stand behind a cost beside its price row, `price_rule`."""
@@ -188,7 +190,7 @@ ATTEMPTS: tuple[Column, ...] = (
     Column("fee_cost", MONEY, "pricing", "effective cost of web searches and other fees per request, USD"),
     Column("price_id", "VARCHAR", "pricing", "row of `prices` that made effective_cost"),
     Column("list_price_id", "VARCHAR", "pricing", "row of `prices` that made list_cost"),
-    Column("price_basis", "VARCHAR", "pricing", "book, override, derived, extrapolated, rule; NULL = unpriced"),
+    Column("price_basis", "VARCHAR", "pricing", f"{', '.join(PRICE_BASES)}; NULL = unpriced"),
     Column("price_rule", "VARCHAR", "pricing", f"{', '.join(PRICE_RULES)}; NULL = the price row alone"),
     Column("load_id", "VARCHAR", "ingest", "row of `loads` that brought the attempt"),
     Column("source_file", "VARCHAR", "ingest", "file the record came from"),
@@ -216,6 +218,15 @@ RECORD_ONLY: tuple[Column, ...] = (
 MAPPED: tuple[Column, ...] = (*RECORD_ONLY, *(column for column in ATTEMPTS if column.origin == "log"))
 """What a format's SELECT may give, by name; a column it leaves out is NULL."""
 
+NODE: tuple[Column, ...] = (
+    Column("node_id", "VARCHAR", "log", "id of the record in the tree of its trace; NULL = in no tree"),
+    Column("parent_ids", "VARCHAR[]", "log", "the nodes above, as far as the record names them; NULL = none"),
+    Column(
+        "call_kind", "VARCHAR", "log", "a call may repeat calls below it of the same kind; '' = unknown, of any kind"
+    ),
+)
+"""What the SELECT of a format that nests gives besides, of every record with a place in a tree, call or not."""
+
 PRICES: tuple[Column, ...] = (
     Column("price_id", "VARCHAR", "pricing", "stable id: hash of everything else in the row"),
     Column("book", "VARCHAR", "pricing", "book and version, such as genai-prices 0.2.3 or infercost.toml"),
@@ -233,8 +244,9 @@ PRICES: tuple[Column, ...] = (
         for kind in TOKEN_KINDS
     ),
     *(Column(f"{fee}_fee", "BIGINT", "pricing", f"picodollars per {fee.replace('_', ' ')}") for fee in FEES),
+    Column("hour_fee", "BIGINT", "pricing", "picodollars that a pool costs an hour; NULL = the row is not a pool"),
     Column("currency", "VARCHAR", "pricing", "currency in which the source states the price, converted into the rates"),
-    Column("basis", "VARCHAR", "pricing", "book, override, derived, extrapolated"),
+    Column("basis", "VARCHAR", "pricing", "book, override, derived, extrapolated, pool"),
     Column("source", "VARCHAR", "pricing", "where the figure comes from"),
     Column("source_date", "VARCHAR", "pricing", "day (ISO 8601) on which the source said so; NULL = not known"),
 )
@@ -330,15 +342,34 @@ MAPPED_BILLS: tuple[Column, ...] = (*RECORD_ONLY, *(column for column in BILLS i
 
 MEASURES = ("usage", "cost")
 
+LINKS: tuple[Column, ...] = (
+    Column("family", "VARCHAR", "ingest", "family of the format that tells of the tree"),
+    Column("tree_id", "VARCHAR", "log", "trace that the tree belongs to; '' where the log names none"),
+    *NODE,
+    Column("attempt_id", "VARCHAR", "ingest", "row of `attempts` or `set_aside`; NULL = the node is no call"),
+    Column("has_usage", "BOOLEAN", "log", "the record has token counts"),
+    Column("is_failed", "BOOLEAN", "log", "the record says that the call failed"),
+    Column("started_at", "TIMESTAMPTZ", "log", "start of the record, UTC"),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "attempts": ATTEMPTS,
+    "set_aside": ATTEMPTS,
+    "links": LINKS,
     "prices": PRICES,
     "model_map": MODEL_MAP,
     "loads": LOADS,
     "rejects": REJECTS,
     "bills": BILLS,
 }
-"""Tables that the store keeps; `requests`, `sessions` and `cells` are views over them (queries/views/)."""
+"""Tables that the store keeps; `requests`, `sessions` and `cells` are views over them (queries/views/).
+
+`set_aside` holds the attempts that repeat others (of nested calls the outer one), and `links` the trees that say so:
+with both, what a log shows of a trace in one ingest is judged again when another one brings more of it.
+"""
+
+DATED = ("attempts", "set_aside", "links")
+"""Tables that are cut into folders by the UTC day of `started_at`."""
 
 
 def columns_sql(columns: tuple[Column, ...]) -> str:

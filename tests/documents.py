@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 NOW = "2026-11-19T08:00:00+00:00"
 """The present of the tour: the morning after the last day of the sample logs."""
+SAMPLES = ("sample_logs", "sample_bills")
+"""Folders that the tour reads."""
 
 _BLOCK = re.compile(r"^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _GAP = "..."
@@ -165,7 +167,7 @@ def with_marked_parts(text: str) -> str:
 
 
 def write_readme(folder: Path) -> None:
-    """Run README.md's main job and tour in `folder`, which holds sample_logs, and write their output into README.md."""
+    """Run README.md's main job and tour in `folder`, which holds SAMPLES, and write their output into README.md."""
     README.write_text(with_marked_parts(README.read_text(encoding="utf-8")), encoding="utf-8")
     text = README.read_text(encoding="utf-8")
     made = [(main_job(), run(main_job(), folder))]
@@ -181,7 +183,8 @@ def main() -> None:
     for name, make in GENERATED.items():
         (ROOT / name).write_text(make(), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "sample_logs", Path(folder) / "sample_logs")
+        for name in SAMPLES:
+            shutil.copytree(ROOT / name, Path(folder) / name)
         write_readme(Path(folder))
 
 

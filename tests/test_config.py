@@ -69,7 +69,7 @@ LEAST = "must be a whole number of at least 33554432"
         ("[model_tiers]\nsmall = [1]\n", "model_tiers.small", "must be a list of model names"),
         ("[prices]\noverrides = []\n", "prices.overrides", "not known; allowed: override, alias"),
         ("[prices]\noverride = { model = 'm' }\n", "prices.override", "must be a list of tables"),
-        (OVERRIDE, "prices.override", "needs a discount or at least one of input_uncached"),
+        (OVERRIDE, "prices.override", "needs a discount, a margin or at least one of input_uncached"),
         ("[[prices.override]]\ndiscount = 0.1\n", "prices.override.model", "is required"),
         (OVERRIDE + "provider = 5\ndiscount = 0.1\n", "prices.override.provider", "must be text"),
         (OVERRIDE + "input = 1\n", "prices.override.input", "not known; allowed"),

@@ -27,7 +27,8 @@ def test_ci_runs_the_commands_that_stand_here() -> None:
 
 
 def test_main_job_and_tour_do_what_is_shown(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "sample_logs", tmp_path / "sample_logs")
+    for name in documents.SAMPLES:
+        shutil.copytree(ROOT / name, tmp_path / name)
     for step in [documents.main_job(), *documents.steps()[2:]]:
         output = documents.run(step, tmp_path)
         if step.shown is not None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from infercost import assets
 from infercost.errors import ConfigError
-from infercost.pricing.apply import apply
 from infercost.pricing.book import load_book
 from infercost.pricing.overrides import targets, with_overrides
 from infercost.pricing.resolve import ModelName, resolve
-from infercost.pricing.tables import create_maps, create_prices
+from infercost.pricing.tables import create_prices
+from infercost.pricing.whole import price_view
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,10 +80,10 @@ def check_prices(connection: "duckdb.DuckDBPyConnection", settings: "Config", no
     """Return what every check found; `connection` holds the store's tables (see `database.connect`)."""
     configured = _configured(connection, settings)
     try:
-        create_prices(connection, settings.price_overrides, assets.cache_folder())
+        create_prices(connection, settings.price_overrides, assets.cache_folder(), settings.pools)
         # Tables of the connection's own: the view of the store would hide them.
         connection.execute("DROP VIEW IF EXISTS temp.model_map")
-        create_maps(connection, "attempts", settings.aliases, settings.price_overrides)
+        price_view(connection, settings, "attempts", "priced_today")
     except ConfigError:
         # Nothing can be priced by a configuration that does not hold.
         return configured
@@ -163,7 +163,6 @@ def _unpriced(connection: "duckdb.DuckDBPyConnection") -> Finding:
 
 def _changed(connection: "duckdb.DuckDBPyConnection") -> Finding:
     """Count the stored attempts that the installed book and today's configuration would price otherwise."""
-    apply(connection, "attempts", "priced_today", "VIEW")
     ((count, change),) = connection.execute(_CHANGED_SQL).fetchall()
     if not count:
         return Finding("stored costs", "ok", "the installed book and today's configuration give the same")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VIEWS_FOLDER = "views"
+STEPS_FOLDER = "reconcile"
+"""Queries that build on each other's tables; `infercost query` does not list them."""
+
 DEFAULT_LIMIT = 20
 
 PARAMETERS: dict[str, str] = {
@@ -27,6 +30,7 @@ PARAMETERS: dict[str, str] = {
     "zone": "IANA name of the zone in which days and hours are cut",
     "limit": f"most rows to return, {DEFAULT_LIMIT} unless given",
     "by": "columns to group by",
+    "tolerance": "picodollars of a row up to which a gap is taken for rounding",
 }
 """Every parameter that a query may name in its header."""
 
@@ -69,11 +73,11 @@ class _Header(NamedTuple):
 
 
 def catalog() -> dict[str, Query]:
-    """Return every packaged query by its name, in the order of folders and names; views are not among them."""
+    """Return every packaged query by its name, in the order of folders and names; no views and no steps."""
     root = assets.folder("queries")
     queries: dict[str, Query] = {}
     for path in sorted(root.rglob("*.sql")):
-        if path.relative_to(root).parts[0] == VIEWS_FOLDER:
+        if path.relative_to(root).parts[0] in (VIEWS_FOLDER, STEPS_FOLDER):
             continue
         query = parse(path)
         if query.name in queries:
@@ -95,6 +99,21 @@ def find(name: str) -> Query:
 def views() -> dict[str, str]:
     """Return the SELECT of every packaged view by the view's name, in an order in which they can be created."""
     return {path.stem: parse(path).sql for path in sorted((assets.folder("queries") / VIEWS_FOLDER).glob("*.sql"))}
+
+
+def create_step(connection: "duckdb.DuckDBPyConnection", name: str, parameters: Mapping[str, Value]) -> None:
+    """Create the temporary table `name` from the query of that name in STEPS_FOLDER; it takes what its header names.
+
+    Raises UsageError for a parameter that is missing, QueryError when DuckDB refuses the SQL.
+    """
+    import duckdb
+
+    query = parse(assets.folder("queries") / STEPS_FOLDER / f"{name}.sql")
+    values = _checked(query, {each: value for each, value in parameters.items() if each in query.parameters})
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {engine.identifier(name)} AS {query.sql}", values)
+    except duckdb.Error as error:
+        raise QueryError(f"query {name} ({query.path}): {error}") from error
 
 
 def run(
@@ -244,6 +263,8 @@ def _check_value(query: Query, name: str, value: Value) -> None:
         good, wanted = isinstance(value, datetime) and value.tzinfo is not None, "a time with a zone"
     elif name == "limit":
         good, wanted = isinstance(value, int) and value > 0, "a whole number above 0"
+    elif name == "tolerance":
+        good, wanted = isinstance(value, int) and value >= 0, "a whole number of picodollars"
     else:
         good, wanted = _is_zone(value), "an IANA zone name such as Europe/Berlin"
     if not good:
@@ -258,7 +279,7 @@ def _is_zone(value: Value) -> bool:
 
 
 def _bound(name: str) -> str:
-    """Return the placeholder of the parameter `name`, with its type where it may be NULL, which has none of its own."""
+    """Return the placeholder of the parameter `name`; a NULL that is bound has no type of its own and is given one."""
     return f"CAST(${name} AS TIMESTAMPTZ)" if name in _OPTIONAL else f"${name}"
 
 

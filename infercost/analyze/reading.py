@@ -8,9 +8,9 @@ from infercost import assets
 from infercost.analyze import windows
 from infercost.config import Config
 from infercost.errors import UsageError
-from infercost.pricing.apply import apply
 from infercost.pricing.book import book_version
-from infercost.pricing.tables import create_maps, create_prices
+from infercost.pricing.tables import create_prices
+from infercost.pricing.whole import price_view
 from infercost.store import Snapshot, Store
 from infercost.store.views import relation
 
@@ -77,9 +77,8 @@ def reprice_attempts(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot
     # Tables of the connection's own: the view of the store would hide them.
     connection.execute("DROP VIEW temp.model_map")
     connection.execute(f"CREATE TEMP VIEW stored_attempts AS {relation(snapshot, 'attempts')}")
-    create_prices(connection, settings.price_overrides, assets.cache_folder())
-    create_maps(connection, "stored_attempts", settings.aliases, settings.price_overrides)
-    apply(connection, "stored_attempts", "attempts", "VIEW", repriced.as_of)
+    create_prices(connection, settings.price_overrides, assets.cache_folder(), settings.pools)
+    price_view(connection, settings, "stored_attempts", "attempts", repriced.as_of)
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW prices AS {relation(snapshot, 'prices')} "
         "UNION FROM book_prices UNION FROM effective_prices"

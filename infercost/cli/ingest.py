@@ -85,7 +85,7 @@ def logs(
     target = Store.create(store_folder(store, settings))
     with reporter() as progress:
         result = ingest(paths, target, settings, chosen=form, sampling_rate=sampling_rate, progress=progress)
-    _notes(result)
+    tell(result)
     if as_json:
         sys.stdout.write(json.dumps(result.as_dict(), indent=2, sort_keys=True) + "\n")
     else:
@@ -94,7 +94,7 @@ def logs(
         raise typer.Exit(ExitCode.PARTLY_REJECTED)
 
 
-def _notes(result: "IngestResult") -> None:
+def tell(result: "IngestResult") -> None:
     """Say on stderr what could not be read, line by line."""
     for each in result.problems:
         diagnostics.warn(f"{each.source_file}: not read: {each.problem}")

@@ -16,6 +16,7 @@ from infercost.cli import (
     prices,
     query,
     reattribute,
+    reconcile,
     report,
     reprice,
     status,
@@ -64,6 +65,7 @@ app.command(name="reattribute", rich_help_panel=READ)(reattribute.reattribute)
 app.command(name="reprice", rich_help_panel=READ)(reprice.reprice)
 app.add_typer(formats.app, name="formats", rich_help_panel=READ)
 app.command(name="report", rich_help_panel=ASK)(report.report)
+app.command(name="reconcile", rich_help_panel=ASK)(reconcile.reconcile)
 app.command(name="query", rich_help_panel=ASK)(query.query)
 app.command(name="sql", rich_help_panel=ASK)(query.sql)
 app.command(name="explain-cost", rich_help_panel=ASK)(explain_cost.explain_cost)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from infercost import __version__, clock, engine, schema
 from infercost.attribution import rules
 from infercost.config import Config
-from infercost.ingest import bills, prices, sources
-from infercost.ingest.mapper import Mapper, step
+from infercost.ingest import bills, nesting, prices, sources
+from infercost.ingest.mapper import Mapper, judge, step
 from infercost.ingest.pieces import Piece
 from infercost.ingest.registry import GROUPS, Format
 from infercost.ingest.result import COUNTS, Contradiction, FileResult, IngestResult, Rejected
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import duckdb
 
 SHOWN_REJECTS = 20
-IS_UNPRICED = "list_cost IS NULL AND usage_source <> 'missing'"
-"""An attempt whose tokens are known and whose price is not."""
+IS_UNPRICED = "effective_cost IS NULL AND coalesce(input_tokens, output_tokens) IS NOT NULL"
+"""An attempt whose tokens are known and whose price is not, as the queries count it."""
 
 
 @dataclass
@@ -71,8 +71,12 @@ class Batch:
             removed = self._dedupe(snapshot)
         with self._timed("attribute"):
             self._prepare()
+        days = self.connection.execute("SELECT DISTINCT (started_at AT TIME ZONE 'UTC')::DATE FROM winners").fetchall()
+        self.result.days.update(day for (day,) in days)
         with self._timed("price"):
-            prices.price(self.connection, self.settings, "prepared", "priced")
+            prices.price(self.connection, self.settings, "prepared", nesting.PRICED if self.form.nests else "priced")
+            if self.form.nests:
+                nesting.divide(self.connection)
         with self._timed("write"):
             return self._write(snapshot, removed, loads[0])
 
@@ -85,18 +89,30 @@ class Batch:
 
     def _judge(self) -> None:
         """Decide for each mapped record whether it is a usable attempt, another kind of record, or a reject."""
-        tokens = ", ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.TOKEN_KINDS)
-        judged = step("judge", family=engine.literal(f"{self.form.family}:"), tokens=tokens)
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {judged}")
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE judged AS {judge(self.form)}")
 
     def _dedupe(self, snapshot: Snapshot) -> list[str]:
         """Keep one record an attempt, in the batch and against the store; return the files to write again."""
         run = self.connection.execute
         run(f"CREATE OR REPLACE TEMP TABLE winners AS {step('winners')}")
         run("CREATE OR REPLACE TEMP TABLE left_out (attempt_id VARCHAR, mapped_row BIGINT)")
-        if not snapshot.parts.get("attempts"):
-            return []
+        run("CREATE OR REPLACE TEMP TABLE aside (attempt_id VARCHAR, mapped_row BIGINT)")
         stored = relation(snapshot, "attempts", ("filename",))
+        if self.form.nests:
+            nesting.decide(self.connection, self.form, snapshot)
+            self._settle(nesting.stored(snapshot))
+            nesting.set_aside(self.connection, snapshot)
+        elif snapshot.parts.get("attempts"):
+            self._settle(stored)
+        else:
+            return []
+        self._settle_overlaps(snapshot, stored)
+        rows = run("SELECT DISTINCT filename FROM settled").fetchall()
+        return [row[0] for row in rows]
+
+    def _settle(self, stored: str) -> None:
+        """Compare the winners with the copies of them that are stored: leave out those that are no better."""
+        run = self.connection.execute
         run(f"CREATE OR REPLACE TEMP TABLE known AS {step('known', stored=stored)}")
         run(f"CREATE OR REPLACE TEMP TABLE settled AS {step('settle')}")
         run(
@@ -107,9 +123,6 @@ class Batch:
             "UPDATE winners SET started_at = least(winners.started_at, known.started_at) FROM known "
             "WHERE winners.attempt_id = known.attempt_id"
         )
-        self._settle_overlaps(snapshot, stored)
-        rows = run("SELECT DISTINCT filename FROM settled").fetchall()
-        return [row[0] for row in rows]
 
     def _settle_overlaps(self, snapshot: Snapshot, stored: str) -> None:
         """Count a call once that two formats tell of: one record of it is kept, the other left out or taken out."""
@@ -180,6 +193,10 @@ class Batch:
 
     def _write(self, snapshot: Snapshot, files: list[str], name: str) -> Commit:
         change = Commit()
+        if self.form.nests:
+            nesting.write(self.connection, self.store, snapshot, change, files, name)
+            prices.add_new(self.connection, self.store, snapshot, change, name)
+            return change
         day = "(started_at AT TIME ZONE 'UTC')::DATE AS day"
         select = f"SELECT *, {day} FROM priced"
         if files:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from infercost import engine, schema
 from infercost.attribution import rules
 from infercost.config import Config
-from infercost.ingest.mapper import step
+from infercost.ingest.mapper import judge, step
 from infercost.ingest.registry import Format
 from infercost.store import Commit, Snapshot, Store
 from infercost.store.views import relation
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def prepare(connection: "duckdb.DuckDBPyConnection", store: Store, settings: Config, form: Format) -> None:
     """Make `judged` (what each record is) and `fresh` (the batch's lines, one a bill_id, as the store has them)."""
     run = connection.execute
-    measures = ", ".join(engine.literal(each) for each in schema.MEASURES)
-    judged = step("judge_bills", family=engine.literal(f"{form.family}:"), measures=measures)
-    run(f"CREATE OR REPLACE TEMP TABLE judged AS {judged}")
+    run(f"CREATE OR REPLACE TEMP TABLE judged AS {judge(form)}")
     run(f"CREATE OR REPLACE TEMP TABLE winners AS {step('winners_bills')}")
     own = {
         "bill_id": "winners.bill_id",

@@ -91,6 +91,15 @@ class Mapper:
         )
 
 
+def judge(form: Format) -> str:
+    """Return the SELECT that says of each row of `mapped` whether it is usable, another kind of record, or a reject."""
+    family = engine.literal(f"{form.family}:")
+    if form.table == "bills":
+        return step("judge_bills", family=family, measures=", ".join(map(engine.literal, schema.MEASURES)))
+    tokens = ", ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.TOKEN_KINDS)
+    return step("judge", family=family, tokens=tokens)
+
+
 def step(name: str, **parts: str) -> str:
     """Return the SQL of a step, with `$name` replaced by generated SQL."""
     return Template((_HERE / "steps" / f"{name}.sql").read_text(encoding="utf-8")).substitute(parts)

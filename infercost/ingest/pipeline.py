@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from infercost import assets, engine
 from infercost.config import Config
 from infercost.errors import StoreError
-from infercost.ingest import archive, identify, sources
+from infercost.ingest import archive, identify, prices, sources
 from infercost.ingest.batch import Batch
 from infercost.ingest.catalog import choose, load
 from infercost.ingest.pieces import Cutter, Piece
@@ -123,9 +123,10 @@ class _Run:
         )
         self.result.stage_seconds["identify"] = time.perf_counter() - started
         if groups:
-            create_prices(self.connection, self.settings.price_overrides, assets.cache_folder())
+            create_prices(self.connection, self.settings.price_overrides, assets.cache_folder(), self.settings.pools)
         for name in sorted(groups):
             self._read_format(form or self.registry[name], groups[name], sampling_rate)
+        self.snapshot = prices.settle(self.connection, self.store, self.settings, self.snapshot, self.result.days)
 
     def _plan(self, files: Sequence[Path]) -> list[_Planned]:
         """Return the files with something new in them; the others get their result at once."""

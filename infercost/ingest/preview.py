@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infercost.ingest import identify, sources
+from infercost.ingest import identify, nesting, sources
 from infercost.ingest.mapper import Mapper
 from infercost.ingest.pieces import Cutter
 from infercost.ingest.registry import Format
@@ -44,6 +44,8 @@ def preview(
         mapper = Mapper(connection, form, max_record_bytes)
         mapper.parse(pieces)
         mapper.map(pieces, [str(number) for number in range(len(pieces))])
+    if form.nests:
+        nesting.calls_alone(connection, form)
     rows = connection.execute(
         "SELECT placed.source_file, bad.line, bad.reason FROM bad JOIN placed USING (piece) ORDER BY ALL"
     ).fetchall()

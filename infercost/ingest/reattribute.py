@@ -23,24 +23,26 @@ def reattribute(store: Store, settings: Config, *, dry_run: bool = False) -> lis
     with store.writer(), engine.connect(store.work / "spill") as connection:
         snapshot = store.snapshot()
         expressions = rules.expressions(settings, store.salt)
-        stored = relation(snapshot, "attempts")
-        connection.execute(f"CREATE TEMP VIEW stored AS {stored}")
-        changes = _changes(connection, expressions)
-        if not changes or dry_run:
-            return changes
         replaced = ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
-        select = f"SELECT * REPLACE ({replaced}) FROM stored"
         commit = Commit()
-        commit.remove("attempts", snapshot.parts["attempts"])
-        commit.add("attempts", store.write(connection, "attempts", select, "reattributed"))
+        changes = {}
+        # What is set aside today may be an attempt tomorrow.
+        for table in ("attempts", "set_aside"):
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW stored AS {relation(snapshot, table)}")
+            changes[table] = _changes(connection, expressions)
+            if changes[table] and not dry_run:
+                select = f"SELECT * REPLACE ({replaced}) FROM stored"
+                commit.remove(table, snapshot.parts[table])
+                commit.add(table, store.write(connection, table, select, "reattributed"))
         store.commit(commit)
-        return changes
+        return changes["attempts"]
 
 
 def _changes(connection: "duckdb.DuckDBPyConnection", expressions: dict[str, str]) -> list[Change]:
-    """Return how many attempts move from which value to which, for each attributed column."""
+    """Return how many rows of `stored` move from which value to which, for each attributed column."""
     after = ", ".join(f"{expression} AS new_{name}" for name, expression in expressions.items())
-    connection.execute(f"CREATE TEMP VIEW compared AS SELECT {', '.join(schema.ATTRIBUTED)}, {after} FROM stored")
+    columns = ", ".join(schema.ATTRIBUTED)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW compared AS SELECT {columns}, {after} FROM stored")
     selects = [
         f"SELECT '{name}', {name}, new_{name}, count(*) FROM compared "
         f"WHERE {name} IS DISTINCT FROM new_{name} GROUP BY ALL"

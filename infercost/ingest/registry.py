@@ -32,6 +32,8 @@ class Format:
     `resumable` is read again from its beginning when it has grown, because its records need those before them.
     A column in `optional` counts as absent where its value is of another type, instead of rejecting the record.
     `batch_bytes` bounds what is read at once, for formats with many records in a line.
+    The calls of a format that `nests` lie in trees, where a call may repeat those below it: its SELECT gives the
+    columns of schema.NODE too.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Format:
     narrower_than: tuple[str, ...] = ()
     instead_of: tuple[str, ...] = ()
     resumable: bool = True
+    nests: bool = False
 
     @property
     def sample(self) -> Path:
@@ -72,7 +75,9 @@ class Format:
     @property
     def mapped(self) -> tuple[schema.Column, ...]:
         """The columns that the format's SELECT may give."""
-        return schema.MAPPED_BILLS if self.table == "bills" else schema.MAPPED
+        if self.table == "bills":
+            return schema.MAPPED_BILLS
+        return (*schema.MAPPED, *schema.NODE) if self.nests else schema.MAPPED
 
 
 ENTRY_POINTS = "infercost.formats"
@@ -163,6 +168,7 @@ def read(folder: Path) -> Format:
         batch_bytes=declared["batch_megabytes"] * 1_000_000 if "batch_megabytes" in declared else None,
         narrower_than=tuple(declared.get("narrower_than", ())),
         resumable=bool(declared.get("resumable", True)),
+        nests=bool(declared.get("nests", False)),
         identify=tuple(_strings({str(i): p for i, p in enumerate(_predicates(declared))}, "identify", path).values()),
         map_sql=sql.read_text(encoding="utf-8").strip().rstrip(";"),
         macros_sql=macros.read_text(encoding="utf-8") if macros.is_file() else "",

@@ -13,9 +13,10 @@ from infercost import assets, engine, schema
 from infercost.config import Config
 from infercost.ingest.price_books import names_of
 from infercost.ingest.prices import add_new
-from infercost.pricing.apply import PRICING_COLUMNS, apply
+from infercost.pricing.apply import PRICING_COLUMNS
 from infercost.pricing.books import INSTALLED, find_book
-from infercost.pricing.tables import create_maps, create_prices
+from infercost.pricing.tables import create_prices
+from infercost.pricing.whole import price_view
 from infercost.store import Commit, Snapshot, Store
 from infercost.store.views import relation
 
@@ -79,7 +80,7 @@ def reprice(
         snapshot = store.snapshot()
         connection.execute(f"CREATE TEMP VIEW prices AS {relation(snapshot, 'prices')}")
         chosen = find_book(book, assets.cache_folder(), connection)
-        create_prices(connection, settings.price_overrides, book=chosen)
+        create_prices(connection, settings.price_overrides, pools=settings.pools, book=chosen)
         _compare(connection, snapshot, settings, since, until)
         models, total = _changes(connection)
         ((rewritten,),) = connection.execute("SELECT count(*) FROM compared WHERE is_changed").fetchall()
@@ -110,8 +111,7 @@ def _compare(
         # Whole days, as a file holds one: what is in it and not in the window is written as it was.
         f"WHERE day >= CAST({window['since']} AS DATE) AND day <= CAST({window['until']} AS DATE)"
     )
-    create_maps(connection, "stored", settings.aliases, settings.price_overrides)
-    apply(connection, "stored", "repriced", "VIEW")
+    price_view(connection, settings, "stored", "repriced")
     differs = " OR ".join(f"{name} IS DISTINCT FROM old_{name}" for name in _COMPARED)
     inside = f"started_at >= {window['since']} AND started_at < {window['until']}"
     connection.execute(

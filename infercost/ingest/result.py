@@ -1,6 +1,7 @@
 """What an ingest did, as figures: per file and in all."""
 
 from dataclasses import asdict, dataclass, field, fields
+from datetime import date
 from typing import Any
 
 COUNTS = (
@@ -73,7 +74,10 @@ class Overlap:
 
 @dataclass
 class IngestResult:
-    """The whole ingest; `rejects` names the first of the rejected records, `left_out` files of folders by name."""
+    """The whole ingest; `rejects` names the first of the rejected records, `left_out` files of folders by name.
+
+    `days` are the UTC days on which the attempts that were read started.
+    """
 
     files: list[FileResult] = field(default_factory=list)
     rejects: list[Rejected] = field(default_factory=list)
@@ -81,6 +85,7 @@ class IngestResult:
     unpriced_models: dict[str, int] = field(default_factory=dict)
     contradictions: list[Contradiction] = field(default_factory=list)
     overlaps: list[Overlap] = field(default_factory=list)
+    days: set[date] = field(default_factory=set)
     seconds: float = 0.0
     stage_seconds: dict[str, float] = field(default_factory=dict)
 

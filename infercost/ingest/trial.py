@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from infercost import assets, clock, engine, schema
 from infercost.config import Config
 from infercost.ingest import identify, prices
-from infercost.ingest.mapper import step
+from infercost.ingest.mapper import judge
 from infercost.ingest.preview import preview
 from infercost.ingest.registry import Format
 from infercost.pricing.tables import create_prices
@@ -18,7 +18,7 @@ from infercost.pricing.tables import create_prices
 if TYPE_CHECKING:
     import duckdb
 
-_QUIET = ("is_call", "reject_reason", "record_number", "dedupe_key", "dedupe_rank")
+_QUIET = ("dedupe_rank", *(each.name for each in (*schema.RECORD_ONLY, *schema.NODE)))
 SHOWN = 10
 MOST_DOLLARS_PER_TOKEN = 0.01
 """No token of a model on the market costs more; a log that says so counts in another unit."""
@@ -111,15 +111,9 @@ def _claims(
 
 def _judge(connection: "duckdb.DuckDBPyConnection", form: Format) -> None:
     """Make `tried`, the mapped rows with the reason for which the ingest would reject them, and `usable`, its calls."""
-    family = engine.literal(f"{form.family}:")
-    if form.table == "bills":
-        judged = step("judge_bills", family=family, measures=", ".join(map(engine.literal, schema.MEASURES)))
-    else:
-        tokens = ", ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.TOKEN_KINDS)
-        judged = step("judge", family=family, tokens=tokens)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE tried AS SELECT mapped.* EXCLUDE (is_call), judged.is_call, judged.reason "
-        f"FROM mapped JOIN ({judged}) AS judged ON judged.mapped_row = mapped.rowid"
+        f"FROM mapped JOIN ({judge(form)}) AS judged ON judged.mapped_row = mapped.rowid"
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE usable AS SELECT * FROM tried WHERE is_call AND reason IS NULL QUALIFY "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from infercost import assets, schema
 from infercost.engine import identifier
 from infercost.errors import InfercostError
+from infercost.pricing.scopes import HOLDER
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,6 +21,10 @@ MAX_REQUESTS = 1_000_000
 """Web searches of one attempt above which the count is taken for broken."""
 
 _NOTHING = f"CAST(0 AS {schema.MONEY})"
+
+_SCOPE_JOIN = "LEFT JOIN scope_map ON " + " AND ".join(
+    f"attempt.{column} IS NOT DISTINCT FROM scope_map.{column}" for column in HOLDER
+)
 
 _USED = (
     *(f"{kind}_tokens" for kind in schema.TOKEN_KINDS),
@@ -48,7 +53,7 @@ def apply(
     `target` is a temporary table, or a view, which prices when it is read and leaves out columns that nobody asks for.
     `source` names a table or view with the columns of attempts. The connection must hold `book_prices` and
     `effective_prices` (columns of schema.PRICES; an effective row never reaches over two rows of the book),
-    `model_map` (schema.MODEL_MAP) and `region_map` (tables.REGION_MAP). Costs are exact US dollars; NULL where the
+    the maps of names, regions and scopes that `tables.create_maps` makes. Costs are exact US dollars; NULL where the
     model, its price or the usage is unknown. A gateway cache hit costs 0 and keeps what it avoided; a refused request
     without usage (4xx) costs 0; `price_rule` says so (schema.PRICE_RULES).
     Each attempt has the price of its own time, or all have those in force at `as_of` (aware).
@@ -58,21 +63,23 @@ def apply(
     missing = [name for name in _USED if name not in columns]
     if missing:
         raise InfercostError(f"{source} cannot be priced: it has no column {', '.join(missing)}")
-    for statement in _sql(source, target, kind, columns, as_of).split(";\n"):
+    scoped = connection.execute("SELECT count(*) > 0 FROM scope_map").fetchall() == [(True,)]
+    priced_at = "attempt.started_at" if as_of is None else f"TIMESTAMPTZ '{as_of.isoformat()}'"
+    for statement in _sql(source, target, kind, columns, priced_at, scoped=scoped).split(";\n"):
         if statement.strip():
             connection.execute(statement)
 
 
-def _sql(source: str, target: str, kind: str, columns: list[str], as_of: datetime | None) -> str:
+def _sql(source: str, target: str, kind: str, columns: list[str], priced_at: str, *, scoped: bool) -> str:
     rates = [*(f"{kind}_rate" for kind in schema.TOKEN_KINDS), *(f"{fee}_fee" for fee in schema.FEES)]
     effective, listed = _amounts("price_id", "rate.{}"), _amounts("list_price_id", "rate.book_{}")
     return assets.text("pricing/price.sql").format(
         source=identifier(source),
         target=identifier(target),
         kind=kind,
-        priced_at="attempt.started_at" if as_of is None else f"TIMESTAMPTZ '{as_of.isoformat()}'",
-        scope="CAST(NULL AS VARCHAR)",
-        scope_join="",
+        priced_at=priced_at,
+        scope="scope_map.scope" if scoped else "CAST(NULL AS VARCHAR)",
+        scope_join=_SCOPE_JOIN if scoped else "",
         kept=", ".join(identifier(name) for name in columns if name not in PRICING_COLUMNS),
         tokens=", ".join(f"attempt.{kind}_tokens" for kind in schema.TOKEN_KINDS),
         token_sum=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.TOKEN_KINDS),

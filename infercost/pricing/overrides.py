@@ -3,8 +3,8 @@
 import fnmatch
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pyarrow as pa
@@ -16,7 +16,9 @@ from infercost.errors import ConfigError
 from infercost.pricing import names
 from infercost.pricing.corrections import Corrections
 from infercost.pricing.rows import (
+    MAX_FEE,
     MAX_RATE,
+    NO_FEES,
     PARENT,
     PriceRow,
     Rates,
@@ -39,7 +41,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """New rates (picodollars per token) and a factor for [start, end), with the labels of the changed rows."""
+    """New rates (picodollars per token), fees and a factor for [start, end), with the labels of the changed rows."""
 
     start: int | None
     end: int | None
@@ -48,6 +50,14 @@ class _Change:
     book: str
     basis: str
     source: str
+    fees: Mapping[str, int] = field(default_factory=dict)
+    currency: str | None = None
+    source_date: str | None = None
+
+    @property
+    def has_price(self) -> bool:
+        """Whether a model that the book does not know has a price by this change."""
+        return bool(self.rates or self.fees)
 
 
 def with_overrides(book: pa.Table, overrides: tuple[PriceOverride, ...]) -> pa.Table:
@@ -55,23 +65,44 @@ def with_overrides(book: pa.Table, overrides: tuple[PriceOverride, ...]) -> pa.T
 
     Overrides apply in the order of the file, each on what the ones before it left. A rate is meant for the standard
     lane and for every long-context tier; the other lanes keep their proportion to the standard one. A kind left out
-    keeps its rate, or follows its parent kind where the book has no price of its own for it. A discount scales every
-    rate of every lane, rounded half up. Raises ConfigError for a pattern without a match, a discount on a model that
-    has no price, or a rate above 1,000 dollars per million tokens.
+    keeps its rate, or follows its parent kind where the book has no price of its own for it. A discount and a margin
+    scale every rate and fee of every lane, rounded half up. Those with a scope are checked, but apply only in
+    `scoped_rows`. Raises ConfigError for a pattern without a match, a discount on a model that has no price, or a rate
+    above 1,000 dollars per million tokens.
     """
     if not overrides:
         return book
     pairs = _pairs(book)
+    _changes(pairs, overrides)
+    changes = _changes(pairs, [each for each in overrides if not each.scope])
+    rows, rest = _taken(book, changes)
+    changed = [row for pair, wanted in changes.items() for row in _apply_all(pair, rows.get(pair, []), wanted)]
+    return pa.concat_tables([rest, to_table(changed)])
+
+
+def scoped_rows(book: pa.Table, overrides: Sequence[PriceOverride], scope: str) -> pa.Table:
+    """Return the prices of a scope: those models that an override with a scope touches, under the scope's name.
+
+    `overrides` are those that apply there, the ones without a scope included, in the order of the file.
+    """
+    pairs = _pairs(book)
+    touched = {pair for each in overrides if each.scope for pair in targets(each, pairs)}
+    changes = {pair: wanted for pair, wanted in _changes(pairs, overrides).items() if pair in touched}
+    rows, _ = _taken(book, changes)
+    changed = [row for pair, wanted in changes.items() for row in _apply_all(pair, rows.get(pair, []), wanted)]
+    return to_table(replace(row, scope=scope) for row in changed)
+
+
+def _changes(pairs: Mapping[Pair, None], overrides: Sequence[PriceOverride]) -> dict[Pair, list[_Change]]:
+    """Return what is to be changed of each (provider, model) pair, in order."""
     changes: dict[Pair, list[_Change]] = defaultdict(list)
     for position, override in enumerate(overrides, 1):
         change = _change(override, position)
         for pair in targets(override, pairs):
-            if pair not in pairs and not any(known.rates for known in (*changes[pair], change)):
-                raise _error(override, "has no price that a discount could apply to")
+            if pair not in pairs and not any(known.has_price for known in (*changes[pair], change)):
+                raise _error(override, "has no price that a discount or a margin could apply to")
             changes[pair].append(change)
-    rows, rest = _taken(book, changes)
-    changed = [row for pair, wanted in changes.items() for row in _apply_all(pair, rows.get(pair, []), wanted)]
-    return pa.concat_tables([rest, to_table(changed)])
+    return changes
 
 
 def targets(override: PriceOverride, pairs: Iterable[Pair]) -> list[Pair]:
@@ -118,16 +149,21 @@ def _pairs(book: pa.Table) -> dict[Pair, None]:
 
 def _change(override: PriceOverride, position: int) -> _Change:
     rates = {kind: picodollars(rate) for kind, rate in override.rates.items()}
+    fees = {fee: half_up(amount * schema.PICODOLLARS_PER_DOLLAR) for fee, amount in override.fees.items()}
     if any(rate > MAX_RATE for rate in rates.values()):
         raise _error(override, "has a rate above 1000; rates are in US dollars per million tokens")
+    if any(fee > MAX_FEE for fee in fees.values()):
+        raise _error(override, "has a fee above 1000; fees are in US dollars apiece")
     return _Change(
         start=None if override.effective_from is None else microseconds(override.effective_from),
         end=None if override.effective_to is None else microseconds(override.effective_to),
         rates=rates,
-        factor=1 - (override.discount or Decimal(0)),
+        factor=(1 - (override.discount or Decimal(0))) * (1 + (override.margin or Decimal(0))),
         book=CONFIG_NAME,
         basis="override",
-        source=f"prices.override {position}",
+        source=override.label or f"prices.override {position}",
+        fees=fees,
+        currency=override.currency if rates or fees else None,
     )
 
 
@@ -147,7 +183,7 @@ def _apply_all(pair: Pair, rows: list[PriceRow], changes: list[_Change]) -> list
         rows = [PriceRow(CONFIG_NAME, *pair, _STANDARD, None, None, 0, None, _UNPRICED, "override", CONFIG_NAME)]
     for change in changes:
         rows = list(_apply(rows, change))
-    return [row for row in rows if row.rates != _UNPRICED]
+    return [row for row in rows if row.rates != _UNPRICED or row.fees != NO_FEES]
 
 
 def _apply(rows: list[PriceRow], change: _Change) -> Iterator[PriceRow]:
@@ -182,9 +218,21 @@ def _changed(row: PriceRow, change: _Change, standard: list[PriceRow]) -> PriceR
         usual = next((other for other in standard if _covers(other, row)), None)
         wanted = {kind: _in_lane(rate, kind, row, usual) for kind, rate in wanted.items()}
     rates = _followed(row.rates, wanted)
-    if change.factor != 1:
-        rates = tuple(None if rate is None else half_up(rate * change.factor) for rate in rates)
-    return replace(row, rates=rates, book=change.book, basis=change.basis, source=change.source)
+    fees = tuple(change.fees.get(fee, known) for fee, known in zip(schema.FEES, row.fees, strict=True))
+    return replace(
+        row,
+        rates=_scaled(rates, change.factor),
+        fees=_scaled(fees, change.factor),
+        book=change.book,
+        basis=change.basis,
+        source=change.source,
+        source_date=change.source_date,
+        currency=change.currency or row.currency,
+    )
+
+
+def _scaled(amounts: Rates, factor: Decimal) -> Rates:
+    return tuple(None if amount is None else half_up(amount * factor) for amount in amounts)
 
 
 def _covers(row: PriceRow, other: PriceRow) -> bool:

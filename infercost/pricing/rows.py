@@ -16,6 +16,9 @@ from infercost import schema
 MAX_RATE = 10**9
 """Picodollars per token (1,000 USD per million tokens): above it a price is taken for a slip of the unit."""
 
+MAX_FEE = 10**15
+"""Picodollars apiece (1,000 USD): above it a fee is taken for a slip of the unit."""
+
 PARENT: dict[str, str] = {
     "cache_read": "input_uncached",
     "cache_write_5m": "input_uncached",
@@ -61,6 +64,7 @@ class PriceRow:
     region: str | None = None
     scope: str | None = None
     fees: Fees = NO_FEES
+    hour_fee: int | None = None
     currency: str = "USD"
     source_date: str | None = None
 

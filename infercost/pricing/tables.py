@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from infercost.config import Alias, PriceOverride
+from infercost.config import Alias, Pool, PriceOverride
 from infercost.engine import identifier
+from infercost.pricing import scopes
 from infercost.pricing.book import load_book
-from infercost.pricing.overrides import with_overrides
+from infercost.pricing.overrides import scoped_rows, with_overrides
+from infercost.pricing.pools import price_rows
 from infercost.pricing.regions import region_class
 from infercost.pricing.resolve import ModelName, model_map, resolve
+from infercost.pricing.rows import to_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,19 +24,25 @@ def create_prices(
     connection: "duckdb.DuckDBPyConnection",
     overrides: tuple[PriceOverride, ...] = (),
     cache_folder: Path | None = None,
+    pools: Sequence[Pool] = (),
     book: pa.Table | None = None,
 ) -> None:
     """Create the tables `book_prices` and `effective_prices` (schema.PRICES) that `apply` reads.
 
-    `book` takes the place of the installed one.
+    The rows of pools are among the effective ones; no attempt's name resolves to them. `book` takes the place of the
+    installed one.
     """
     book = load_book(cache_folder) if book is None else book
     _create(connection, "book_prices", book)
     _create(connection, "effective_prices", with_overrides(book, overrides))
+    _add(connection, "effective_prices", to_table(price_rows(pools)))
 
 
 REGION_MAP = ("provider_name", "region", "region_class")
 """Columns of `region_map`: the logged regions that have prices of their own, with the class that `prices` names."""
+
+SCOPE_MAP = (*scopes.HOLDER, "scope")
+"""Columns of `scope_map`: the teams and keys that have prices of their own, with the scope that `prices` names."""
 
 
 def create_maps(
@@ -42,19 +51,47 @@ def create_maps(
     aliases: Sequence[Alias] = (),
     overrides: Sequence[PriceOverride] = (),
 ) -> None:
-    """Create `model_map` (schema.MODEL_MAP) and `region_map` for the distinct names and regions in `source`."""
+    """Create `model_map` (schema.MODEL_MAP), `region_map` and `scope_map` for what is distinct in `source`.
+
+    Prices of scopes that appear for the first time are added to `effective_prices`.
+    """
     names = [ModelName(*row) for row in _distinct(connection, source, "provider_name", "price_model")]
     _create(connection, "model_map", model_map(resolve(names, aliases, overrides)))
     regions = _distinct(connection, source, "provider_name", "region")
     rows = [(*row, region_class(*row)) for row in regions]
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(REGION_MAP))]
     _create(connection, "region_map", pa.table(columns, list(REGION_MAP)))
+    _create_scopes(connection, source, overrides)
+
+
+def _create_scopes(connection: "duckdb.DuckDBPyConnection", source: str, overrides: Sequence[PriceOverride]) -> None:
+    """Create `scope_map`, which is empty where no override has a scope, and the prices of the scopes in it."""
+    columns = ", ".join(scopes.HOLDER)
+    asked = f"SELECT DISTINCT {columns} FROM {identifier(source)}" if any(each.scope for each in overrides) else None
+    holders = connection.execute(f"{asked} ORDER BY ALL").fetchall() if asked else []
+    found = {holder: scopes.applying(holder, overrides) for holder in holders}
+    rows = [(*holder, scope) for holder, those in found.items() if (scope := scopes.scope_of(those))]
+    arrays = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(SCOPE_MAP))]
+    _create(connection, "scope_map", pa.table(arrays, list(SCOPE_MAP)))
+    for scope, those in {scopes.scope_of(those): those for those in found.values()}.items():
+        known = connection.execute("SELECT count(*) FROM effective_prices WHERE scope = ?", [scope]).fetchall()
+        if scope and known == [(0,)]:
+            book = connection.sql("FROM book_prices").to_arrow_table()
+            _add(connection, "effective_prices", scoped_rows(book, those, scope))
 
 
 def _distinct(connection: "duckdb.DuckDBPyConnection", source: str, first: str, second: str) -> list[tuple[str, str]]:
     """Return the distinct pairs of two columns whose second is known."""
     query = f"SELECT DISTINCT {first}, {second} FROM {identifier(source)} WHERE {second} IS NOT NULL ORDER BY ALL"
     return connection.execute(query).fetchall()
+
+
+def _add(connection: "duckdb.DuckDBPyConnection", name: str, table: pa.Table) -> None:
+    connection.register("_incoming", table)
+    try:
+        connection.execute(f"INSERT INTO {identifier(name)} BY NAME FROM _incoming")
+    finally:
+        connection.unregister("_incoming")
 
 
 def _create(connection: "duckdb.DuckDBPyConnection", name: str, table: pa.Table) -> None:

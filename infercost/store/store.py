@@ -25,7 +25,7 @@ from infercost.store.delta import Part
 if TYPE_CHECKING:
     import duckdb
 
-PARTITION = {"attempts": ("day",)}
+PARTITION = dict.fromkeys(schema.DATED, ("day",))
 """Tables that are cut into folders, and by which columns."""
 
 
@@ -257,8 +257,7 @@ def _part(row: Mapping[str, Any], folder: Path) -> Part:
 
 def _arrow_schema(table: str) -> Any:
     columns = schema.columns_sql(schema.TABLES[table])
-    if table in PARTITION:
-        columns += ", day DATE"
+    columns += "".join(f", {name} DATE" for name in PARTITION.get(table, ()))
     with engine.connect() as connection:
         connection.execute(f"CREATE TABLE shape ({columns})")
         return connection.sql("FROM shape").to_arrow_table().schema

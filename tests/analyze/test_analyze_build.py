@@ -246,7 +246,7 @@ def test_trust_counts_both_windows_and_names_what_has_no_price() -> None:
         "unattributed_attempts": 1,
         "unattributed_cost": Decimal(2),
         "price_books": ("genai-prices 0.2.3",),
-        "schema_version": 2,
+        "schema_version": 3,
         "newest_event": datetime(2026, 11, 15, 12, tzinfo=UTC),
     }
 

@@ -131,7 +131,8 @@ def test_every_view_is_there(ask: Cli) -> None:
     shown = ask("sql", "show tables", "-f", "csv").text.split()
 
     assert set(shown) >= {
-        "attempts", "requests", "sessions", "cells", "prices", "model_map", "loads", "rejects", "bills"
+        "attempts", "requests", "sessions", "cells", "prices", "model_map", "loads", "rejects", "bills",
+        "set_aside", "links",
     }  # fmt: skip
 
 

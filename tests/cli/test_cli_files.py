@@ -53,8 +53,10 @@ def test_the_examples_of_init_are_valid(cli: Cli, tmp_path: Path) -> None:
 
     assert len(found.rules or ()) == 6
     assert len(found.budgets) == 2
-    assert len(found.price_overrides) == 2
+    assert [each.currency for each in found.price_overrides] == ["USD", "USD", "EUR"]
+    assert found.price_overrides[1].scope == {"team": "search"}
     assert len(found.aliases) == 1
+    assert len(found.pools) == 1
 
 
 def test_report_writes_the_page_and_says_where(ask: Cli, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ NAMED = [
 
 
 def test_the_commands_of_the_issue_are_there() -> None:
-    wanted = {"init", "ingest logs", "report", "sql", "query", "status", "reattribute", "formats"}
+    wanted = {"init", "ingest logs", "report", "sql", "query", "status", "reattribute", "formats", "reconcile"}
     wanted |= {"formats new", "formats check"}
 
     assert wanted <= {" ".join(path) for path in NAMED}

@@ -21,6 +21,10 @@ HALF = '[[prices.override]]\nmodel = "gpt-4o-mini"\ndiscount = 0.5\n'
 ALIAS = '[[prices.alias]]\nname = "in-house"\nprovider = "openai"\nmodel = "gpt-4o-mini"\n'
 
 
+POOL = '[[prices.pool]]\nname = "h100"\nmodel = "in-house"\ngpu_hour = 4.10\ngpus = 8\n'
+TEAM = '[[prices.override]]\nmodel = "gpt-4o-mini"\nkey = "checkout-*"\noutput_text = 0.1\n'
+
+
 def calls() -> Iterator[dict[str, Any]]:
     """Two models on two days, and one call of a model that nothing knows."""
     yield from payloads(3)
@@ -133,6 +137,26 @@ def test_an_alias_gives_a_price_to_what_had_none(filled: Lab) -> None:
 
     assert (row["price_model"], row["unpriced_before"], row["unpriced_after"]) == ("in-house", 1, 0)
     assert filled.rows("SELECT price_model, method FROM model_map WHERE method = 'alias'") == [("in-house", "alias")]
+
+
+@pytest.mark.parametrize(("toml", "basis"), [(POOL, "pool"), (TEAM, "override")])
+def test_a_pool_and_a_price_of_ones_own_settle_and_are_explained_to_the_digit(
+    filled: Lab, toml: str, basis: str
+) -> None:
+    own = filled.write("own.toml", toml)
+
+    assert filled.call("reprice", "--config", own).code == 0
+    assert filled.call("reprice", "--config", own).err.startswith("nothing changes")
+    checked = json.loads(filled.call("prices", "check", "-f", "json", "--config", own).out)
+    assert {row["check"]: row["state"] for row in checked}["stored costs"] == "ok"
+
+    attempts = filled.rows(f"SELECT attempt_id FROM attempts WHERE price_basis = '{basis}'")
+    assert attempts
+    for (attempt_id,) in attempts:
+        found = json.loads(filled.call("explain-cost", attempt_id, "-f", "json", "--config", own).out)
+        assert found["agrees"] is True
+        assert found["effective"]["total"] == sum(line["amount"] for line in found["effective"]["lines"])
+        assert found["effective"]["row"]["basis"] == basis
 
 
 def test_a_book_from_a_file_and_one_of_the_store_give_the_same(filled: Lab) -> None:

@@ -66,7 +66,7 @@ def mapped_rows(connection: "duckdb.DuckDBPyConnection", table: str = "mapped") 
     """Return the mapped rows in the order of the file, each with its known columns only, values as JSON has them."""
     known = [row[0] for row in connection.execute(f"DESCRIBE {identifier(table)}").fetchall()]
     kinds = {column.name: column for column in (*MAPPED, *MAPPED_BILLS)}
-    columns = [kinds[name] for name in known]
+    columns = [kinds[name] for name in known if name in kinds]
     select = ", ".join(_as_text(column) for column in columns)
     start = "started_at" if "started_at" in known else "period_start"
     cursor = connection.execute(

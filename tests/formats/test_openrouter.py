@@ -174,6 +174,21 @@ def test_odd_values_of_a_generation_do_not_stop_the_file(lab: "Lab") -> None:
     ]
 
 
+@pytest.mark.parametrize("latency", [1e300, -1e18, 9e15, "nan", "1e999", 10**30])
+def test_a_latency_that_no_call_has_is_unknown(lab: "Lab", latency: Any) -> None:
+    answers = [
+        {"provider_name": "Anthropic", "model_permaslug": "a/m", "status": 529, "latency": latency},
+        {"provider_name": "Google", "model_permaslug": "a/m", "status": 500, "latency": 200},
+        {"provider_name": "Google", "model_permaslug": "a/m", "status": 200, "latency": 900},
+    ]
+    record = _generation("gen-1", provider_responses=answers, generation_time=latency, latency=latency)
+    lab.ingest(lab.write("one.jsonl", [record]), chosen="openrouter-generation")
+    assert lab.rejects() == []
+    assert lab.rows(
+        "SELECT attempt_number, epoch(started_at) - 1794042000, duration_seconds FROM attempts ORDER BY 1"
+    ) == [(1, 0.0, None), (2, 0.0, 0.2), (3, 0.0, None)]
+
+
 def test_own_provider_keys_cost_the_fee_and_the_provider(lab: "Lab") -> None:
     own = _generation("gen-1", is_byok=True, total_cost=0.0005, upstream_inference_cost=0.01, provider_name="Azure")
     lab.ingest(lab.write("own.jsonl", [own]))

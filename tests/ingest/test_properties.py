@@ -84,13 +84,6 @@ JOINED = {
 }
 """Columns that other records of the same read tell; read apart they may be unknown. Tokens and costs never are."""
 
-WRAPPING = {
-    "langfuse": "a generation that wraps others is none itself, which shows only beside those",
-    "langsmith": "a run of a model inside another run of a model is the call, which shows only beside that",
-    "weave": "a call that sums up those below it is none itself, which shows only beside those",
-}
-"""Read apart, a wrapper and what it wraps are two attempts; those that a read of the whole gives are among them."""
-
 # --- samples, and what is made of them -----------------------------------------------------------------------
 
 
@@ -123,7 +116,10 @@ SAMPLES = [(name, path) for name, form in formats().items() for path in form.sam
 FREE = [each for each in SAMPLES if each[0] not in {*WHOLE_FILES, *WHOLE_BILLS, *NAMED_BY_PLACE}]
 
 FIRST = {form.sample for form in formats().values()}
-DIVIDED = [each for each in FREE if each[1] in FIRST]
+NESTED = [each for each in FREE if formats()[each[0]].nests]
+"""Which calls repeat others is decided over what the store knows of their trace, so these are divided in the store."""
+
+DIVIDED = [each for each in FREE if each[1] in FIRST and each not in NESTED]
 
 
 def ids(samples: Sequence[tuple[str, Path]]) -> list[str]:
@@ -152,16 +148,11 @@ def read(connection: "duckdb.DuckDBPyConnection", form: Format, paths: Sequence[
     """Return what one ingest of `paths` would store, by attempt_id or bill_id, and the reasons of its rejects."""
     unreadable = preview(connection, form, paths, MOST_RECORD_BYTES)
     run = connection.execute
-    family = engine.literal(f"{form.family}:")
     if form.table == "bills":
-        measures = ", ".join(map(engine.literal, schema.MEASURES))
-        judged = mapper.step("judge_bills", family=family, measures=measures)
         chosen, key, start = mapper.step("winners_bills"), "bill_id", "mapped.period_start"
     else:
-        tokens = ", ".join(f"coalesce({kind}_tokens, 0)" for kind in schema.TOKEN_KINDS)
-        judged = mapper.step("judge", family=family, tokens=tokens)
         chosen, key, start = mapper.step("winners"), "attempt_id", "winners.started_at"
-    run(f"CREATE OR REPLACE TEMP TABLE judged AS {judged}")
+    run(f"CREATE OR REPLACE TEMP TABLE judged AS {mapper.judge(form)}")
     run(f"CREATE OR REPLACE TEMP TABLE winners AS {chosen}")
     columns = [each for each in form.mapped if each.name not in ("record_number", "is_call", "reject_reason")]
     plain = {"TIMESTAMPTZ": "epoch_us({})", "MAP(VARCHAR, VARCHAR)": "{}::VARCHAR"}
@@ -275,15 +266,11 @@ def test_ingests_one_after_another_come_to_the_same(name: str, path: Path, chanc
     found = merged(sample.form, (rows for rows, _ in reads))
     differ = JOINED.get(name, set())
     assert not [column for column in differ if column.endswith(("_tokens", "_cost"))]
-    if name in WRAPPING:
-        assert found.keys() >= expected.keys()
-        found = {key: found[key] for key in expected}
     assert without(found, differ) == without(expected, differ)
     assert sum((reasons for _, reasons in reads), Counter()) == rejects
-    if name not in WRAPPING:
-        for rows, _ in reads:
-            assert rows.keys() <= expected.keys()
-            assert tokens(rows) <= tokens(expected)
+    for rows, _ in reads:
+        assert rows.keys() <= expected.keys()
+        assert tokens(rows) <= tokens(expected)
 
 
 UNITS = [each for each in SAMPLES if each not in FREE]
@@ -365,7 +352,7 @@ def test_whole_files_in_any_order_come_to_the_same(name: str, chance: random.Ran
 
 
 def test_every_exception_is_of_a_format_that_there_is() -> None:
-    named = {*WHOLE_FILES, *WHOLE_BILLS, *NAMED_BY_PLACE, *JOINED, *WRAPPING}
+    named = {*WHOLE_FILES, *WHOLE_BILLS, *NAMED_BY_PLACE, *JOINED}
     assert named <= set(formats())
 
 
@@ -374,12 +361,15 @@ def test_every_exception_is_of_a_format_that_there_is() -> None:
 STORED = ("claude-code", "litellm-spendlogs", "otlp", "vercel-report")
 
 
-@pytest.mark.parametrize("name", STORED)
+IN_STORE = [*((name, formats()[name].sample) for name in STORED), *NESTED]
+
+
+@pytest.mark.parametrize(("name", "path"), IN_STORE, ids=ids(IN_STORE))
 @pytest.mark.parametrize("seed", [3])
-def test_store_of_several_ingests_is_that_of_one(lab: "Lab", name: str, seed: int) -> None:
+def test_store_of_several_ingests_is_that_of_one(lab: "Lab", name: str, path: Path, seed: int) -> None:
     """Records and copies of them in three ingests: attempts with their prices, or the lines of a bill."""
     chance = random.Random(seed)  # noqa: S311 (no secret)
-    sample = sample_of(name, formats()[name].sample)
+    sample = sample_of(name, path)
     one = sample.write(lab.folder / "one", sample.units)
     lab.ingest(one, store="store-of-one", chosen=name)
     copies = chance.choices(sample.units, k=len(sample.units) // 3)

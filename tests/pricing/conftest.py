@@ -27,7 +27,7 @@ class Bench:
         self.connection = engine.connect()
 
     def fill(self, attempts: Sequence[Attempt]) -> None:
-        columns = [column for column in schema.ATTEMPTS if column.origin == "log"]
+        columns = [column for column in schema.ATTEMPTS if column.origin in ("log", "attribution")]
         columns += [schema.ATTEMPT_COLUMNS[name] for name in ("attempt_id", "input_tokens", "output_tokens")]
         self.connection.execute(f"CREATE OR REPLACE TABLE attempts ({schema.columns_sql(tuple(columns))})")
         for number, attempt in enumerate(attempts):

@@ -32,13 +32,21 @@ told_twice AS (
     INNER JOIN judged USING (mapped_row)
     INNER JOIN records_at USING (record_number)
     GROUP BY piece
+),
+-- What repeats another call of its trace is a record of another kind.
+set_aside AS (
+    SELECT piece, count(*) AS repeating
+    FROM aside
+    INNER JOIN judged USING (mapped_row)
+    INNER JOIN records_at USING (record_number)
+    GROUP BY piece
 )
 SELECT
     coalesce(records, 0) + coalesce(broken, 0) AS records,
     coalesce(attempts, 0) AS attempts,
     0 AS bill_lines,
     coalesce(overlapping, 0) AS overlapping,
-    coalesce(skipped, 0) AS skipped,
+    coalesce(skipped, 0) + coalesce(repeating, 0) AS skipped,
     coalesce(unusable, 0) + coalesce(broken, 0) AS rejected,
     coalesce(unpriced, 0) AS unpriced,
     coalesce(no_usage, 0) AS no_usage,
@@ -49,4 +57,5 @@ LEFT JOIN seen USING (piece)
 LEFT JOIN broken USING (piece)
 LEFT JOIN kept USING (load_id)
 LEFT JOIN told_twice USING (piece)
+LEFT JOIN set_aside USING (piece)
 ORDER BY placed.piece

@@ -26,6 +26,7 @@ told_now AS (
         ) AS call_reference
     FROM winners
     INNER JOIN mapped ON mapped.rowid = winners.mapped_row
+    ANTI JOIN aside USING (attempt_id)
     WHERE coalesce(mapped.gateway_cache, 'miss') = 'miss'
 )
 SELECT DISTINCT

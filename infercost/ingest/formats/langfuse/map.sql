@@ -1,6 +1,7 @@
--- One row per observation and per trace row. Only generations and embeddings are calls, and of nested ones only the
--- inner ones. Texts (input, output) are never read; of the attributes in the metadata only named ones are.
-WITH RECURSIVE
+-- One row per observation and per trace row. Only generations and embeddings are calls; which of nested ones repeat
+-- others is decided over the whole trace, by the places that all observations give. Texts (input, output) are never read;
+-- of the attributes in the metadata only named ones are.
+WITH
 -- The JSON of one trace holds its observations in a list; every other export has one a record.
 inside AS (
     SELECT
@@ -284,78 +285,6 @@ placed AS (
     FROM summed
 ),
 
--- All observations that are above a call, to find the wrappers among them.
-links AS MATERIALIZED (
-    SELECT
-        trace_id,
-        id,
-        max(kind) AS kind,
-        max(parent_id) AS parent_id,
-        bool_or(placed.has_usage IS NOT NULL) AS has_usage
-    FROM told
-    LEFT JOIN placed USING (record_number, position)
-    WHERE id IS NOT NULL
-    GROUP BY ALL
-),
-
-climb AS (
-    SELECT
-        trace_id,
-        id AS call_id,
-        kind AS call_kind,
-        has_usage,
-        parent_id AS above,
-        1 AS steps
-    FROM links
-    WHERE kind IN ('GENERATION', 'EMBEDDING') AND parent_id IS NOT NULL
-    UNION ALL
-    SELECT
-        climb.trace_id,
-        climb.call_id,
-        climb.call_kind,
-        climb.has_usage,
-        links.parent_id,
-        climb.steps + 1
-    FROM climb
-    INNER JOIN links ON climb.above = links.id AND climb.trace_id IS NOT DISTINCT FROM links.trace_id
-    -- No real tree is deeper; a broken one may be a circle.
-    WHERE links.parent_id IS NOT NULL AND climb.steps < 64
-),
-
-nested AS (
-    SELECT DISTINCT
-        climb.trace_id,
-        climb.call_id,
-        climb.has_usage AS inner_has_usage,
-        links.id AS outer_id,
-        links.has_usage AS outer_has_usage
-    FROM climb
-    INNER JOIN links
-        ON climb.above = links.id AND climb.call_kind = links.kind
-        AND climb.trace_id IS NOT DISTINCT FROM links.trace_id
-    WHERE climb.call_id <> links.id
-),
-
-wrappers AS (
-    SELECT
-        trace_id,
-        outer_id AS id,
-        bool_or(inner_has_usage) AS usage_is_inside
-    FROM nested
-    GROUP BY ALL
-),
-
--- Inner views of a call whose outer one alone has the usage.
-echoes AS (
-    SELECT DISTINCT
-        nested.trace_id,
-        nested.call_id AS id
-    FROM nested
-    INNER JOIN wrappers
-        ON nested.outer_id = wrappers.id AND nested.trace_id IS NOT DISTINCT FROM wrappers.trace_id
-    WHERE NOT nested.inner_has_usage AND nested.outer_has_usage AND NOT wrappers.usage_is_inside
-),
-
 opened AS (
     SELECT
         told.*,
@@ -396,11 +325,7 @@ opened AS (
     FROM told
     LEFT JOIN placed USING (record_number, position)
     LEFT JOIN traces ON told.trace_id = traces.trace_id
-    LEFT JOIN wrappers ON told.id = wrappers.id AND told.trace_id IS NOT DISTINCT FROM wrappers.trace_id
-    LEFT JOIN echoes ON told.id = echoes.id AND told.trace_id IS NOT DISTINCT FROM echoes.trace_id
     WHERE kind IN ('GENERATION', 'EMBEDDING')
-        AND (wrappers.id IS NULL OR (placed.has_usage IS NOT NULL AND NOT wrappers.usage_is_inside))
-        AND (echoes.id IS NULL OR failed)
 ),
 
 named AS (
@@ -449,6 +374,9 @@ SELECT
         WHEN is_negative THEN 'a token count is negative'
     END AS reject_reason,
     id AS dedupe_key,
+    id AS node_id,
+    [parent_id] AS parent_ids,
+    kind AS call_kind,
     -- Milliseconds, as every shape has them; the last bits decide between copies of one version.
     coalesce(epoch_ms(updated), 0) * 8
     + CASE WHEN counted THEN 4 ELSE 0 END
@@ -587,10 +515,13 @@ SELECT
     ) AS reported_cost
 FROM named
 UNION ALL BY NAME
--- Spans, agents, tools, wrappers and traces.
+-- Spans, agents, tools and traces.
 SELECT
-    told.record_number,
-    false AS is_call
+    record_number,
+    false AS is_call,
+    CASE WHEN NOT is_trace THEN id END AS node_id,
+    [parent_id] AS parent_ids,
+    trace_id,
+    utc(start_text) AS started_at
 FROM told
-LEFT JOIN named USING (record_number, position)
-WHERE named.record_number IS NULL
+WHERE coalesce(kind NOT IN ('GENERATION', 'EMBEDDING'), true)

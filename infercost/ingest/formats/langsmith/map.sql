@@ -1,5 +1,5 @@
--- One row per run. Only runs of type llm are calls, and of nested ones only the inner one; inputs and outputs are never
--- read.
+-- One row per run. Only runs of type llm are calls; which of nested ones repeat others is decided over the whole trace,
+-- by the places that all runs give. Inputs and outputs are never read.
 WITH unwrapped AS (
     -- Parquet keeps objects as JSON text.
     SELECT
@@ -59,31 +59,17 @@ told AS MATERIALIZED (
         ) AS cost,
         -- Everything above the run: as a list, in the dotted order, or the next one alone.
         CASE
-            WHEN json_type(parents) = 'ARRAY' THEN try_cast(parents AS VARCHAR[])
+            WHEN json_type(parents) = 'ARRAY' THEN list_transform(
+                try_cast(parents AS VARCHAR[]), lambda above: lower(above)
+            )
             WHEN dotted_order LIKE '%.%'
                 THEN list_filter(
                     regexp_extract_all(lower(dotted_order), 'z([0-9a-f]{8}-[0-9a-f-]{27})', 1),
                     lambda above: above <> lower(id)
                 )
-            WHEN parent_run_id <> '' THEN [parent_run_id]
+            WHEN parent_run_id <> '' THEN [lower(parent_run_id)]
         END AS above_ids
     FROM unwrapped
-),
-
--- An llm run above another one repeats its usage. What has no usage says nothing about the one above.
-wrappers AS (
-    SELECT DISTINCT
-        outer_run.record_number
-    FROM (
-        SELECT
-            id AS inner_id,
-            has_usage,
-            unnest(above_ids) AS above
-        FROM told
-        WHERE is_llm
-    ) AS inner_run
-    INNER JOIN told AS outer_run ON lower(inner_run.above) = lower(outer_run.id) AND outer_run.is_llm
-    WHERE inner_run.inner_id IS DISTINCT FROM outer_run.id AND (inner_run.has_usage OR NOT outer_run.has_usage)
 ),
 
 counted AS (
@@ -139,7 +125,7 @@ counted AS (
         lower(meta ->> '$.ls_provider') AS told_provider,
         message IS NOT NULL OR coalesce(status_text = 'error', false) AS failed
     FROM told
-    WHERE is_llm AND record_number NOT IN (SELECT record_number FROM wrappers)
+    WHERE is_llm
 ),
 
 named AS (
@@ -160,6 +146,9 @@ SELECT
         WHEN least(prompt, completion, reads, writes, reasoning) < 0 THEN 'a token count is negative'
     END AS reject_reason,
     id AS dedupe_key,
+    lower(id) AS node_id,
+    above_ids AS parent_ids,
+    'llm' AS call_kind,
     CASE WHEN has_usage THEN 4_000_000_000_000 ELSE 0 END
     + CASE WHEN ended IS NOT NULL THEN 2_000_000_000_000 ELSE 0 END
     + CASE WHEN cost IS NOT NULL THEN 1_000_000_000_000 ELSE 0 END
@@ -253,10 +242,13 @@ SELECT
     cost AS reported_cost
 FROM named
 UNION ALL BY NAME
--- Chains, tools, retrievers, and llm runs around others.
+-- Chains, tools, retrievers.
 SELECT
-    told.record_number,
-    false AS is_call
+    record_number,
+    false AS is_call,
+    lower(id) AS node_id,
+    above_ids AS parent_ids,
+    trace_id,
+    utc(start_text) AS started_at
 FROM told
-LEFT JOIN named USING (record_number)
-WHERE named.record_number IS NULL
+WHERE NOT is_llm

@@ -38,7 +38,7 @@ told AS (
         try_cast(streamed AS BOOLEAN) AS is_streamed,
         coalesce(try_cast(cancelled AS BOOLEAN), false) AS is_cancelled,
         coalesce(try_cast(is_byok AS BOOLEAN), false) AS is_byok,
-        coalesce(try_cast(generation_time AS DOUBLE), try_cast(latency AS DOUBLE)) AS duration_ms,
+        coalesce(openrouter_milliseconds(generation_time), openrouter_milliseconds(latency)) AS duration_ms,
         try_cast(coalesce(total_cost, usage) AS DECIMAL(18, 12)) AS cost,
         try_cast(upstream_inference_cost AS DECIMAL(18, 12)) AS upstream_cost,
         native_tokens_prompt IS NOT NULL OR native_tokens_completion IS NOT NULL AS is_native,
@@ -135,9 +135,9 @@ named AS (
         coalesce(answer.provider_name, upstream) AS asked,
         coalesce(nullif(answer.model_permaslug, ''), model) AS served,
         coalesce(try_cast(answer.is_byok AS BOOLEAN), is_byok) AS own_key,
-        try_cast(answer.latency AS DOUBLE) AS answer_ms,
+        openrouter_milliseconds(answer.latency) AS answer_ms,
         coalesce(list_sum(list_transform(
-            answers[:position - 1], lambda each: try_cast(each.latency AS DOUBLE)
+            answers[:position - 1], lambda each: openrouter_milliseconds(each.latency)
         )), 0) AS waited_ms,
         len(list_filter(
             answers[:position - 1],
@@ -169,8 +169,8 @@ SELECT
     session_id,
     CASE WHEN is_main THEN created ELSE created + to_milliseconds(waited_ms) END AS started_at,
     CASE
-        WHEN is_main AND duration_ms >= 0 THEN duration_ms / 1000
-        WHEN NOT is_main AND answer_ms >= 0 THEN answer_ms / 1000
+        WHEN is_main THEN duration_ms / 1000
+        ELSE answer_ms / 1000
     END AS duration_seconds,
     is_streamed AS stream,
     CASE api WHEN 'embeddings' THEN 'embeddings' WHEN 'completions' THEN 'chat' ELSE api END AS operation_name,

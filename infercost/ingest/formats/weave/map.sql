@@ -1,6 +1,7 @@
 -- One row per call and model in its usage, and one per call without usage. A call carries the sum of what lies below
--- it, so the usage of a model is counted where no call below has usage of that model. Inputs and outputs are not read.
-WITH RECURSIVE
+-- it, so the usage of a model is counted where no call below has usage of that model: this is decided over the whole
+-- trace, by the places that all calls give. Inputs and outputs are not read.
+WITH
 told AS MATERIALIZED (
     SELECT
         record_number,
@@ -51,70 +52,11 @@ used AS (
 parts AS MATERIALIZED (
     SELECT
         told.record_number,
-        told.trace_id,
-        told.id,
-        told.parent_id,
-        told.is_client,
         coalesce(used.model, '') AS model,
         used.usage
     FROM told
     LEFT JOIN used USING (record_number)
     WHERE used.record_number IS NOT NULL OR (told.is_client AND (told.ended IS NOT NULL OR told.exception IS NOT NULL))
-),
-
--- A call that is exported twice is one step of the tree.
-links AS MATERIALIZED (
-    SELECT
-        trace_id,
-        id,
-        max(parent_id) AS parent_id
-    FROM told
-    WHERE id IS NOT NULL
-    GROUP BY ALL
-),
-
-climb AS (
-    SELECT DISTINCT
-        trace_id,
-        id AS inner_id,
-        model,
-        parent_id AS above,
-        1 AS steps
-    FROM parts
-    WHERE parent_id IS NOT NULL
-    UNION ALL
-    SELECT
-        climb.trace_id,
-        climb.inner_id,
-        climb.model,
-        links.parent_id,
-        climb.steps + 1
-    FROM climb
-    INNER JOIN links ON climb.above = links.id AND climb.trace_id IS NOT DISTINCT FROM links.trace_id
-    -- No real tree is deeper; a broken one may be a circle.
-    WHERE links.parent_id IS NOT NULL AND climb.steps < 64
-),
-
--- Each pair once, as a circle comes by the same call again and again.
-below AS (
-    SELECT DISTINCT
-        trace_id,
-        inner_id,
-        model,
-        above
-    FROM climb
-    WHERE inner_id <> above
-),
-
--- For usage, calls below with the same model; for a client's call without any, every client's call below.
-sums AS (
-    SELECT DISTINCT
-        parts.record_number,
-        parts.model
-    FROM parts
-    INNER JOIN below
-        ON parts.id = below.above AND parts.trace_id IS NOT DISTINCT FROM below.trace_id
-        AND (parts.model = below.model OR parts.model = '')
 ),
 
 counted AS (
@@ -161,7 +103,6 @@ counted AS (
         map_extract_value(try_cast(summary_json -> '$.weave.costs' AS MAP(VARCHAR, JSON)), parts.model) AS costs
     FROM parts
     INNER JOIN told USING (record_number)
-    ANTI JOIN sums ON parts.record_number = sums.record_number AND parts.model = sums.model
 ),
 
 named AS (
@@ -202,6 +143,9 @@ SELECT
             THEN 'completion_tokens of summary.usage is not a number: ' || left(output_text, 40)
     END AS reject_reason,
     id || CASE WHEN model IS NOT NULL THEN ':' || model ELSE '' END AS dedupe_key,
+    id AS node_id,
+    [parent_id] AS parent_ids,
+    coalesce(model, '') AS call_kind,
     CASE WHEN ended IS NOT NULL THEN 2_000_000_000_000 ELSE 0 END
     + CASE WHEN cost IS NOT NULL THEN 1_000_000_000_000 ELSE 0 END
     + greatest(least(coalesce(prompt, 0) + coalesce(completion, 0), 999_999_999_999), 0) AS dedupe_rank,
@@ -281,10 +225,13 @@ SELECT
     cost AS reported_cost
 FROM named
 UNION ALL BY NAME
--- The application's own ops, and calls that carry sums.
+-- The application's own ops.
 SELECT
     told.record_number,
-    false AS is_call
+    false AS is_call,
+    told.id AS node_id,
+    [told.parent_id] AS parent_ids,
+    told.trace_id,
+    told.started AS started_at
 FROM told
-LEFT JOIN named USING (record_number)
-WHERE named.record_number IS NULL
+ANTI JOIN parts USING (record_number)
