@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 AMBIGUOUS_SHOWN = 5
 """Attempts that are named where an id is that of several."""
 
+_BY_LINE = (*(f"{kind}_rate" for kind in schema.TOKEN_KINDS), *(f"{fee}_fee" for fee in schema.FEES))
+"""Columns of `prices` that the lines of a sum tell."""
+
 _HITS = ("exact", "semantic", "hit")
 
 
@@ -161,7 +164,7 @@ def _used(connection: "duckdb.DuckDBPyConnection", attempt: dict[str, Any], pric
     amounts = [line.amount for line in lines]
     known = any(attempt[f"{kind}_tokens"] is not None for kind in schema.TOKEN_KINDS) or rows[0]["request_fee"]
     return PriceUsed(
-        row={name: value for name, value in rows[0].items() if not name.endswith(("_rate", "_fee"))},
+        row={name: value for name, value in rows[0].items() if name not in _BY_LINE},
         lines=lines,
         total=None if None in amounts or not known else sum(amount for amount in amounts if amount is not None),
     )

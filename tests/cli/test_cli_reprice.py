@@ -157,6 +157,8 @@ def test_a_pool_and_a_price_of_ones_own_settle_and_are_explained_to_the_digit(
         assert found["agrees"] is True
         assert found["effective"]["total"] == sum(line["amount"] for line in found["effective"]["lines"])
         assert found["effective"]["row"]["basis"] == basis
+        told = filled.call("explain-cost", attempt_id, "-f", "markdown", "--config", own).out
+        assert ("USD an hour, shared" in told) == (basis == "pool")
 
 
 def test_a_book_from_a_file_and_one_of_the_store_give_the_same(filled: Lab) -> None:
