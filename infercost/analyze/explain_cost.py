@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 AMBIGUOUS_SHOWN = 5
 """Attempts that are named where an id is that of several."""
 
+_BY_LINE = (*(f"{kind}_rate" for kind in schema.TOKEN_KINDS), *(f"{fee}_fee" for fee in schema.FEES))
+"""Columns of `prices` that the lines of a sum tell."""
+
 _HITS = ("exact", "semantic", "hit")
 
 
@@ -157,11 +160,11 @@ def _used(connection: "duckdb.DuckDBPyConnection", attempt: dict[str, Any], pric
     rows = found.to_arrow_table().to_pylist() if found else []
     if not rows:
         return None
-    lines = tuple(cost_lines(attempt, rows[0]))
+    lines = tuple(pool_lines(attempt) if rows[0]["hour_fee"] is not None else cost_lines(attempt, rows[0]))
     amounts = [line.amount for line in lines]
     known = any(attempt[f"{kind}_tokens"] is not None for kind in schema.TOKEN_KINDS) or rows[0]["request_fee"]
     return PriceUsed(
-        row={name: value for name, value in rows[0].items() if not name.endswith(("_rate", "_fee"))},
+        row={name: value for name, value in rows[0].items() if name not in _BY_LINE},
         lines=lines,
         total=None if None in amounts or not known else sum(amount for amount in amounts if amount is not None),
     )
@@ -183,6 +186,15 @@ def cost_lines(attempt: dict[str, Any], price: dict[str, Any]) -> list[Line]:
     if price["request_fee"]:
         lines.append(Line("request", "request", 1, price["request_fee"], price["request_fee"]))
     return lines
+
+
+def pool_lines(attempt: dict[str, Any]) -> list[Line]:
+    """Return a line for every kind of tokens of an attempt that a pool served: its stored share, which has no rate."""
+    return [
+        Line(kind, "tokens", attempt[f"{kind}_tokens"], None, _picodollars(attempt[f"{kind}_cost"]))
+        for kind in schema.TOKEN_KINDS
+        if attempt[f"{kind}_tokens"]
+    ]
 
 
 def _picodollars(dollars: Decimal | None) -> int | None:

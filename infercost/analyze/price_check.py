@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from infercost import assets
 from infercost.errors import ConfigError
-from infercost.pricing.apply import apply
 from infercost.pricing.book import load_book
 from infercost.pricing.overrides import targets, with_overrides
 from infercost.pricing.resolve import ModelName, resolve
-from infercost.pricing.run import prepare
-from infercost.pricing.tables import create_maps
+from infercost.pricing.run import prepare, price
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,7 +82,7 @@ def check_prices(connection: "duckdb.DuckDBPyConnection", settings: "Config", no
         prepare(connection, settings, assets.cache_folder())
         # Tables of the connection's own: the view of the store would hide them.
         connection.execute("DROP VIEW IF EXISTS temp.model_map")
-        create_maps(connection, "attempts", settings.aliases, settings.price_overrides)
+        price(connection, settings, "attempts", "priced_today")
     except ConfigError:
         # Nothing can be priced by a configuration that does not hold.
         return configured
@@ -164,7 +162,6 @@ def _unpriced(connection: "duckdb.DuckDBPyConnection") -> Finding:
 
 def _changed(connection: "duckdb.DuckDBPyConnection") -> Finding:
     """Count the stored attempts that the installed book and today's configuration would price otherwise."""
-    apply(connection, "attempts", "priced_today", "VIEW")
     ((count, change),) = connection.execute(_CHANGED_SQL).fetchall()
     if not count:
         return Finding("stored costs", "ok", "the installed book and today's configuration give the same")

@@ -97,7 +97,7 @@ def show(
 
     Examples:
     infercost prices show claude-sonnet-4-5
-    infercost prices show us.anthropic.claude-sonnet-4-5-20250929-v1:0 --provider bedrock
+    infercost prices show us.anthropic.claude-haiku-4-5 --provider bedrock
     """
     from infercost.analyze import price_list
     from infercost.pricing.resolve import ModelName, resolve

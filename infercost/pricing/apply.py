@@ -65,19 +65,20 @@ def apply(
     if missing:
         raise InfercostError(f"{source} cannot be priced: it has no column {', '.join(missing)}")
     scoped = connection.execute("SELECT count(*) > 0 FROM scope_map").fetchall() == [(True,)]
-    for statement in _sql(source, target, kind, columns, as_of, scoped=scoped).split(";\n"):
+    priced_at = "attempt.started_at" if as_of is None else f"TIMESTAMPTZ '{as_of.isoformat()}'"
+    for statement in _sql(source, target, kind, columns, priced_at, scoped=scoped).split(";\n"):
         if statement.strip():
             connection.execute(statement)
 
 
-def _sql(source: str, target: str, kind: str, columns: list[str], as_of: datetime | None, *, scoped: bool) -> str:
+def _sql(source: str, target: str, kind: str, columns: list[str], priced_at: str, *, scoped: bool) -> str:
     rates = [*(f"{kind}_rate" for kind in schema.TOKEN_KINDS), *(f"{fee}_fee" for fee in schema.FEES)]
     effective, listed = _amounts("price_id", "rate.{}"), _amounts("list_price_id", "rate.book_{}")
     return assets.text("pricing/price.sql").format(
         source=identifier(source),
         target=identifier(target),
         kind=kind,
-        priced_at="attempt.started_at" if as_of is None else f"TIMESTAMPTZ '{as_of.isoformat()}'",
+        priced_at=priced_at,
         scope="scope_map.scope" if scoped else "CAST(NULL AS VARCHAR)",
         scope_join=_SCOPE_JOIN if scoped else "",
         kept=", ".join(identifier(name) for name in columns if name not in PRICING_COLUMNS),

@@ -55,6 +55,8 @@ def facts(explanation: CostExplanation) -> list[tuple[str, str]]:
     ]
     if used is not None:
         found += [("price row", _row_text(used.row)), *_why(attempt, used.row)]
+    if used is not None and _is_pool(explanation):
+        found.append(("pool", f"{dollars(used.row['hour_fee'])} USD an hour, shared among all that it served in it"))
     if attempt["price_rule"]:
         found.append(("rule", f"{attempt['price_rule']}: {schema.PRICE_RULES.get(attempt['price_rule'], '')}"))
     if explanation.unpriced is not None:
@@ -65,9 +67,13 @@ def facts(explanation: CostExplanation) -> list[tuple[str, str]]:
 def sums(explanation: CostExplanation) -> list[tuple[str, PriceUsed]]:
     """Return the sums to draw, each with its title; one where the list price is the effective price."""
     both = [("effective", explanation.effective), ("list", explanation.listed)]
-    if explanation.listed is None:
+    if explanation.attempt["list_price_id"] in (None, explanation.attempt["price_id"]) and not _is_pool(explanation):
         both[0] = ("effective and list", explanation.effective)
     return [(title, used) for title, used in both if used is not None]
+
+
+def _is_pool(explanation: CostExplanation) -> bool:
+    return explanation.effective is not None and explanation.effective.row["hour_fee"] is not None
 
 
 def line_cells(line: Line) -> tuple[str, str, str, str]:
@@ -77,7 +83,9 @@ def line_cells(line: Line) -> tuple[str, str, str, str]:
     return (
         f"{line.name.replace('_', ' ')}{'' if line.unit == line.name else f' {line.unit}'}",
         f"{line.quantity:,}",
-        "no rate" if rate is None else each or f"{rate:f}",
+        ("no rate" if line.amount is None or line.unit != "tokens" else "a share")
+        if rate is None
+        else each or f"{rate:f}",
         "unknown" if line.amount is None else f"{line.amount:,}",
     )
 

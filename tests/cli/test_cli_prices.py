@@ -15,7 +15,7 @@ from lab import payload, payloads
 
 from infercost import assets
 from infercost.analyze.price_list import diff_books
-from infercost.pricing.book import book_version, load_book
+from infercost.pricing.book import book_version, book_versions, load_book
 from infercost.pricing.rows import PriceRow, from_table, to_table
 
 if TYPE_CHECKING:

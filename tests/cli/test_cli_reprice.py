@@ -13,12 +13,16 @@ from lab import Lab, payload, payloads
 
 from infercost.config import Config, PriceOverride
 from infercost.errors import UsageError
-from infercost.pricing.book import book_version
+from infercost.pricing.book import book_version, book_versions
 from infercost.store import history
 
 DAY = 86_400
 HALF = '[[prices.override]]\nmodel = "gpt-4o-mini"\ndiscount = 0.5\n'
 ALIAS = '[[prices.alias]]\nname = "in-house"\nprovider = "openai"\nmodel = "gpt-4o-mini"\n'
+
+
+POOL = '[[prices.pool]]\nname = "h100"\nmodel = "in-house"\ngpu_hour = 4.10\ngpus = 8\n'
+TEAM = '[[prices.override]]\nmodel = "gpt-4o-mini"\nkey = "checkout-*"\noutput_text = 0.1\n'
 
 
 def calls() -> Iterator[dict[str, Any]]:
@@ -47,10 +51,10 @@ def filled(lab: Lab) -> Lab:
 def test_the_frozen_book_gives_the_same_to_the_byte_and_commits_nothing(filled: Lab) -> None:
     before, snapshot = files(filled), filled.store().snapshot()
 
-    for book in ("installed", book_version()):
+    for book in ("installed", book_versions()):
         done = filled.call("reprice", "--book", book)
         assert (done.code, done.out) == (0, "")
-        assert done.err == f"nothing changes: 8 attempts cost the same by {book_version()}\n"
+        assert done.err == f"nothing changes: 8 attempts cost the same by {book_versions()}\n"
 
     assert (files(filled), filled.store().snapshot()) == (before, snapshot)
 
@@ -135,6 +139,28 @@ def test_an_alias_gives_a_price_to_what_had_none(filled: Lab) -> None:
     assert filled.rows("SELECT price_model, method FROM model_map WHERE method = 'alias'") == [("in-house", "alias")]
 
 
+@pytest.mark.parametrize(("toml", "basis"), [(POOL, "pool"), (TEAM, "override")])
+def test_a_pool_and_a_price_of_ones_own_settle_and_are_explained_to_the_digit(
+    filled: Lab, toml: str, basis: str
+) -> None:
+    own = filled.write("own.toml", toml)
+
+    assert filled.call("reprice", "--config", own).code == 0
+    assert filled.call("reprice", "--config", own).err.startswith("nothing changes")
+    checked = json.loads(filled.call("prices", "check", "-f", "json", "--config", own).out)
+    assert {row["check"]: row["state"] for row in checked}["stored costs"] == "ok"
+
+    attempts = filled.rows(f"SELECT attempt_id FROM attempts WHERE price_basis = '{basis}'")
+    assert attempts
+    for (attempt_id,) in attempts:
+        found = json.loads(filled.call("explain-cost", attempt_id, "-f", "json", "--config", own).out)
+        assert found["agrees"] is True
+        assert found["effective"]["total"] == sum(line["amount"] for line in found["effective"]["lines"])
+        assert found["effective"]["row"]["basis"] == basis
+        told = filled.call("explain-cost", attempt_id, "-f", "markdown", "--config", own).out
+        assert ("USD an hour, shared" in told) == (basis == "pool")
+
+
 def test_a_book_from_a_file_and_one_of_the_store_give_the_same(filled: Lab) -> None:
     table = filled.call("prices", "list", "--at", "all", "--book", "installed", "-f", "csv").out
     doubled = list(csv.DictReader(io.StringIO(table)))
@@ -183,7 +209,7 @@ def test_the_figures_of_before_can_be_had_again(filled: Lab) -> None:
 
     assert f"--at-commit {first['sequence']}\n" in done.err
     assert second["note"].startswith(
-        f"reprice by {book_version()}: 6 attempts move, {before:f} -> {spent(filled):f} USD"
+        f"reprice by {book_versions()}: 6 attempts move, {before:f} -> {spent(filled):f} USD"
     )
     assert filled.call(*query).out != rows
     assert filled.call(*query, "--at-commit", first["sequence"]).out == rows
