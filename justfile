@@ -21,7 +21,7 @@ test *arguments:
 
 # Install real programs, run them, and hold what infercost makes of their logs against the truth: some minutes
 test-real *arguments:
-    pytest -m real {{ arguments }}
+    pytest -m real --numprocesses 0 {{ arguments }}
 
 # Break every column of every format's records, and show each record alone to every format: some minutes
 test-slow *arguments:

@@ -274,8 +274,8 @@ def test_everything_commented_in_the_written_configuration_can_be_used(lab: Lab)
     assert found.rules is not None
     assert len(found.rules) == 6
     assert found.model_tiers is not None
-    assert len(found.price_overrides) == 2
-    assert len(found.aliases) == 1
+    assert len(found.price_overrides) == 3
+    assert len(found.aliases) == len(found.pools) == 1
     assert len(found.budgets) == 2
 
 

@@ -136,13 +136,16 @@ def test_every_view_is_there(ask: Cli) -> None:
     }  # fmt: skip
 
 
+NOT_IN_THE_SAMPLE = {"pool_hours": "the sample has no pool of capacity"}
+
+
 @pytest.mark.parametrize("name", queries.catalog())
 def test_every_query_runs_on_the_sample(ask: Cli, name: str) -> None:
-    done = ask("query", name, "--since", "30d", "--until", UNTIL, "-f", "json")
-    rows = json.loads(done.text)
+    done = ask("query", name, "--since", "30d", "--until", UNTIL, "-f", "csv")
+    header, *rows = csv.reader(io.StringIO(done.text))
 
-    assert rows
-    assert list(rows[0]) == list(queries.catalog()[name].columns)
+    assert bool(rows) is (name not in NOT_IN_THE_SAMPLE)
+    assert header == list(queries.catalog()[name].columns)
 
 
 def test_query_lists_every_query_with_its_question(ask: Cli) -> None:
