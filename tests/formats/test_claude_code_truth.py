@@ -63,6 +63,10 @@ def _generate(folder: Path, seed: int) -> tuple[list[Path], dict[str, Any]]:
     return files, json.loads((folder / "truth.json").read_text(encoding="utf-8"))
 
 
+def _cells(truth: dict[str, Any]) -> list[dict[str, float]]:
+    return [known for models in truth["daily"].values() for known in models.values()]
+
+
 def _true_days(truth: dict[str, Any]) -> dict[tuple[str, str], tuple[int, ...]]:
     figures = ("input", "output", "cw5m", "cw1h", "cread", "responses")
     return {
@@ -82,6 +86,27 @@ def test_tokens_of_every_day_and_model_are_exact(tmp_path: Path, seed: int) -> N
         days = {(row[0], row[1]): row[2:] for row in connection.execute(DAILY).fetchall()}
         assert connection.execute("SELECT count(*) FROM mapped WHERE reject_reason IS NOT NULL").fetchone() == (0,)
     assert days == _true_days(truth)
+
+
+def test_dollars_of_every_day_and_model_are_exact(lab: "Lab") -> None:
+    """The generator adds floating-point dollars, which are exact to a billionth here; ours to the picodollar."""
+    files, truth = _generate(lab.folder / "made", MIXED_TRAPS_SEED)
+    lab.ingest(*files)
+    rows = lab.rows(
+        "SELECT strftime(started_at, '%Y-%m-%d'), price_model, sum(effective_cost) FROM attempts "
+        "WHERE status = 'ok' AND effective_cost IS NOT NULL GROUP BY ALL"
+    )
+    told = {
+        (day, model): known["cost"]
+        for day, models in truth["daily"].items()
+        for model, known in models.items()
+        if known["cost"]
+    }
+    assert {(day, model): round(float(cost), 9) for day, model, cost in rows} == {
+        cell: round(cost, 9) for cell, cost in told.items()
+    }
+    # The long-context tier of whole requests is in it.
+    assert any(known["cost"] > known.get("cost_base", 0) for known in _cells(truth))
 
 
 def test_api_errors_are_attempts_that_cost_nothing(tmp_path: Path) -> None:
