@@ -111,6 +111,9 @@ class Pair:
             if base is not None and _same(self.ours(kind, base), theirs.rate):
                 if self.entry.provider == "perplexity" and self.entry.crossed():
                     return "Perplexity's own function ignores long context"
+                usual = self._usual()
+                if usual and "k_tokens" in (usual.entry.applied(kind).key or ""):
+                    return "LiteLLM's code drops the long-context tier of a long cache write in a lane"
                 return "long-context tier in infercost's book only"
         if is_tier and not self.row.input_from and _same(short.applied(kind).rate, ours):
             return "long-context tier in LiteLLM's book only"
