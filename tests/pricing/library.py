@@ -1,13 +1,14 @@
 """Random attempts of models of genai-prices, with the cost that the library itself computes for them."""
 
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 from genai_prices.data import providers
-from genai_prices.types import ModelInfo, Provider, Usage
+from genai_prices.types import Usage
 
 from infercost import schema
 from infercost.pricing import flatten
@@ -38,15 +39,18 @@ def _usage(tokens: dict[str, int]) -> Usage:
     )
 
 
-def _is_corrected(provider: Provider, model: ModelInfo) -> bool:
+def is_corrected(provider: str, model: str) -> bool:
+    """Tell whether our corrections say something else about a model than the library."""
     corrections = load_corrections()
     rated = {(rate.provider, rate.model) for rate in corrections.rates}
     retold = {(item.provider, name) for item in corrections.retold for name in item.models}
-    return (provider.id, model.id) in rated | retold or corrections.peak(provider.id, model.id) is not None
+    return (provider, model) in rated | retold or corrections.peak(provider, model) is not None
 
 
-def library_cases(count: int) -> list[dict[str, Any]]:
-    """Return attempts with their `expected` cost, the same ones each time."""
+def library_cases(
+    count: int, moments: Sequence[datetime] = MOMENTS, *, corrected: bool = False
+) -> list[dict[str, Any]]:
+    """Return attempts with their `expected` cost, the same ones each time; `corrected` ones too where asked."""
     chance = random.Random(20261123)  # noqa: S311
     weight = {"anthropic": 12, "openai": 12, "google": 12, "x-ai": 8, "deepseek": 8, "aws": 6, "mistral": 4}
     pool = [
@@ -54,7 +58,7 @@ def library_cases(count: int) -> list[dict[str, Any]]:
         for provider in providers
         for model in provider.models
         for _ in range(weight.get(provider.id, 1))
-        if not _is_corrected(provider, model)
+        if corrected or not is_corrected(provider.id, model.id)
     ]
     cases: list[dict[str, Any]] = []
     while len(cases) < count:
@@ -63,7 +67,7 @@ def library_cases(count: int) -> list[dict[str, Any]]:
         tokens = dict.fromkeys(schema.TOKEN_KINDS, 0)
         for kind in chance.sample(schema.TOKEN_KINDS, 5):
             tokens[kind] = chance.choice([1, 777, 40_000, 199_999, 200_000, 200_001, 272_001])
-        at = chance.choice(MOMENTS)
+        at = chance.choice(moments)
         price = model.get_prices(at)
         if price.input_mtok is None or price.output_mtok is None or price.requests_kcount is not None:
             # A direction without a price is free to the library and unknown to us; a fee per request is no token price.
@@ -86,6 +90,12 @@ def library_cases(count: int) -> list[dict[str, Any]]:
 
 def compare(bench: Any, book: pa.Table, cases: list[dict[str, Any]]) -> tuple[int, list[Any]]:
     """Price the cases; return how many have a price row of the library's own, and those whose cost is another."""
+    both = own_costs(bench, book, cases)
+    return len(both), [(case, cost) for case, cost in both if not _is_equal(case, cost)]
+
+
+def own_costs(bench: Any, book: pa.Table, cases: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Decimal]]:
+    """Return the cases that have a price row of the library's own, with our cost; leaves the table `priced` behind."""
     bench.fill([{name: value for name, value in case.items() if name != "expected"} for case in cases])
     bench.set_prices(book, book)
     create_maps(bench.connection, "attempts")
@@ -100,8 +110,7 @@ def compare(bench: Any, book: pa.Table, cases: list[dict[str, Any]]) -> tuple[in
         "SELECT list_cost, list_price_id IN (SELECT price_id FROM own) AS is_own FROM priced"
         " ORDER BY attempt_id::BIGINT"
     )
-    both = [(case, row["list_cost"]) for case, row in zip(cases, rows, strict=True) if row["is_own"]]
-    return len(both), [(case, cost) for case, cost in both if not _is_equal(case, cost)]
+    return [(case, row["list_cost"]) for case, row in zip(cases, rows, strict=True) if row["is_own"]]
 
 
 def _is_equal(case: dict[str, Any], cost: Decimal) -> bool:
