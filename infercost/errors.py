@@ -81,3 +81,7 @@ class NoDataError(InfercostError):
     """A window without data; the hint names the newest data and the flag to use."""
 
     exit_code = ExitCode.NO_DATA
+
+
+class InternalError(InfercostError):
+    """A law that infercost itself has to keep does not hold; nothing that the user did."""

@@ -1,0 +1,187 @@
+"""Builds `driver_cells`, the hourly cube that spend is split over, from the attempts of a store."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from infercost import engine, schema
+from infercost.analyze.drivers import factors
+
+if TYPE_CHECKING:
+    import duckdb
+
+FOLD_LIMIT = 200
+"""Values of a dimension that are kept apart; what is used less is OTHER."""
+
+OTHER = "(other)"
+NO_VALUE = "(none)"
+
+_NAMED = ("feature", "cohort", "team", "route", "endpoint", "provider_name", "model", "model_tier")
+_LOGGED = {"model": "response_model"}
+
+
+@dataclass(frozen=True)
+class Span:
+    """The two windows, half open, and the first moment of the history to read beside them."""
+
+    since: datetime
+    until: datetime
+    baseline_since: datetime
+    baseline_until: datetime
+    history_since: datetime | None = None
+
+    @property
+    def first(self) -> datetime:
+        """The first moment that is read."""
+        starts = [self.since, self.baseline_since, *([self.history_since] if self.history_since else [])]
+        return min(starts, key=datetime.timestamp)
+
+    @property
+    def last(self) -> datetime:
+        """The first moment that is not read any more."""
+        return max(self.until, self.baseline_until, key=datetime.timestamp)
+
+
+def moment(when: datetime) -> str:
+    """Return a moment as a SQL literal."""
+    return f"TIMESTAMPTZ '{when.astimezone(UTC).isoformat(sep=' ')}'"
+
+
+def build(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[str, ...]:
+    """Create the temporary table `driver_cells` over `span` and return the token kinds (and fee) that occur in it."""
+    kinds = _kinds(connection, span)
+    _create_rates(connection, span, kinds)
+    template = _template()
+    connection.execute(
+        template.format(
+            since=moment(span.since),
+            until=moment(span.until),
+            baseline_since=moment(span.baseline_since),
+            baseline_until=moment(span.baseline_until),
+            first=moment(span.first),
+            last=moment(span.last),
+            prompt_tokens=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in factors.PROMPT_KINDS),
+            names=", ".join(_NAMED),
+            folded=",\n        ".join(_folded(connection, span, name) for name in _NAMED),
+            amounts=",\n        ".join(_amounts(kind) for kind in kinds) or "0 AS nothing",
+            sums=",\n    ".join(_sums(kind) for kind in kinds) or "0 AS nothing",
+        )
+    )
+    return kinds
+
+
+def _template() -> str:
+    from pathlib import Path
+
+    return Path(__file__).with_name("cells.sql").read_text(encoding="utf-8")
+
+
+def _in_span(span: Span) -> str:
+    return (
+        f"day BETWEEN cast({moment(span.first)} AT TIME ZONE 'UTC' AS DATE) "
+        f"AND cast({moment(span.last)} AT TIME ZONE 'UTC' AS DATE) "
+        f"AND started_at >= {moment(span.first)} AND started_at < {moment(span.last)}"
+    )
+
+
+def _kinds(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[str, ...]:
+    """Return the kinds that cost something or are counted in the span, in the order of factors.KINDS."""
+    counted = [f"bool_or({kind}_tokens > 0)" for kind in schema.TOKEN_KINDS]
+    found = connection.execute(
+        f"SELECT {', '.join(counted)}, bool_or(fee_cost > 0) FROM attempts WHERE {_in_span(span)}"
+    ).fetchall()[0]
+    return tuple(kind for kind, occurs in zip(factors.KINDS, found, strict=True) if occurs)
+
+
+def _folded(connection: "duckdb.DuckDBPyConnection", span: Span, name: str) -> str:
+    logged = _LOGGED.get(name, name)
+    values = connection.execute(
+        f"SELECT {logged} FROM attempts WHERE {_in_span(span)} AND {logged} IS NOT NULL "
+        f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {FOLD_LIMIT + 1}"
+    ).fetchall()
+    value = f"coalesce(spanned.{name}, '{NO_VALUE}')"
+    if len(values) <= FOLD_LIMIT:
+        return f"{value} AS {name}"
+    kept = ", ".join(engine.literal(each) for (each,) in values[:FOLD_LIMIT])
+    return f"CASE WHEN {value} IN ({kept}, '{NO_VALUE}') THEN {value} ELSE '{OTHER}' END AS {name}"
+
+
+def _create_rates(connection: "duckdb.DuckDBPyConnection", span: Span, kinds: tuple[str, ...]) -> None:
+    """Create `driver_rates`: of every price row used, its rates beside the standard rates of the same time.
+
+    The standard rate is that of the standard lane, of any region, below every long-context tier, in the same book.
+    """
+    rates = [f"{kind}_rate" for kind in kinds if kind != factors.FEE]
+    rates += [f"{fee}_fee" for fee in schema.FEES] if factors.FEE in kinds else []
+    columns = "".join(f", used.{rate} AS list_{rate}, base.{rate} AS base_{rate}" for rate in rates)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE driver_rates AS
+        WITH used AS (
+            SELECT DISTINCT ON (price_id) *
+            FROM prices
+            SEMI JOIN (
+                SELECT DISTINCT coalesce(list_price_id, price_id) AS price_id FROM attempts WHERE {_in_span(span)}
+            ) AS found USING (price_id)
+        ),
+        base AS (
+            SELECT
+                *,
+                lead(started) OVER (PARTITION BY book, provider, model ORDER BY started, price_id) AS next_started
+            FROM (
+                SELECT DISTINCT ON (price_id)
+                    *,
+                    coalesce(effective_from, '-infinity'::TIMESTAMPTZ) AS started
+                FROM prices
+                SEMI JOIN used USING (book, provider, model)
+                WHERE lane = 'standard' AND region IS NULL AND scope IS NULL AND coalesce(input_from, 0) = 0
+                    AND hour_fee IS NULL
+            )
+        )
+        SELECT
+            used.price_id,
+            coalesce(base.started, '-infinity'::TIMESTAMPTZ) AS rate_from,
+            least(
+                coalesce(base.effective_to, 'infinity'::TIMESTAMPTZ),
+                coalesce(base.next_started, 'infinity'::TIMESTAMPTZ)
+            ) AS rate_to
+            {columns}
+        FROM used
+        LEFT JOIN base
+            ON used.book = base.book AND used.provider = base.provider AND used.model = base.model
+    """)
+
+
+def _amounts(kind: str) -> str:
+    """Return the units and amounts of one kind: at standard rates, at the list's, and what was paid.
+
+    Where the list has no rate for what was paid, what was paid stands for it, so that no change is called a discount.
+    """
+    cost = f"CASE WHEN is_counted THEN cast(coalesce({kind}_cost, 0) * 1000000000000 AS BIGINT) ELSE 0 END"
+    if kind == factors.FEE:
+        units = "coalesce(web_search_requests, 0) + CASE WHEN rate.list_request_fee > 0 THEN 1 ELSE 0 END"
+        worth = (
+            "coalesce(web_search_requests * cast(rate.{side}_web_search_fee AS DOUBLE), 0)"
+            " + coalesce(rate.{side}_request_fee, 0)"
+        )
+    else:
+        units = f"coalesce({kind}_tokens, 0)"
+        worth = f"{units} * cast(rate.{{side}}_{kind}_rate AS DOUBLE)"
+    listed, base = worth.format(side="list"), worth.format(side="base")
+    return f"""{cost} AS cost_{kind},
+        CASE WHEN NOT is_counted THEN 0 WHEN cost_{kind} > 0 THEN greatest({units}, 1) ELSE {units} END AS units_{kind},
+        CASE
+            WHEN NOT is_counted THEN 0
+            WHEN is_pool THEN units_{kind}
+            WHEN {listed} > 0 THEN {listed}
+            ELSE cost_{kind}
+        END AS list_{kind},
+        CASE
+            WHEN NOT is_counted THEN 0
+            WHEN is_pool THEN units_{kind}
+            WHEN list_{kind} > 0 AND {base} > 0 THEN {base}
+            ELSE list_{kind}
+        END AS base_{kind}"""
+
+
+def _sums(kind: str) -> str:
+    return ", ".join(f"sum({each}_{kind}) AS {each}_{kind}" for each in ("units", "base", "list", "cost"))

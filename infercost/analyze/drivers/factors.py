@@ -1,0 +1,149 @@
+"""The declared list of what spend is made of: each driver is an entry here, the SQL is generated from it.
+
+Spend is a sum over leaves of a product of factors, each the ratio of two sums of one window (the structure S5: routing
+by the first attempt of a request, bands of prompt length inside a cell, the input side weighted by tokens and the
+output side by attempts). The ratios telescope to the cost of the leaf, whatever the data.
+"""
+
+from dataclasses import dataclass
+
+from infercost import schema
+
+CELL: tuple[str, ...] = ("feature", "cohort", "team")
+"""Who spends: the dimensions of a business cell."""
+
+FIRST: tuple[str, ...] = ("first_route", "first_endpoint", "first_provider", "first_model")
+"""Where the router sent the first attempt of a request."""
+
+BILLED: tuple[str, ...] = ("outcome", "route", "endpoint", "provider_name", "model", "model_tier", "is_pool")
+"""What an attempt turned out to be: its outcome, where it went, and what it is billed as."""
+
+OUTCOMES: tuple[str, ...] = ("first_try", "later_try", "wasted")
+"""Outcome of an attempt: answered at first, answered after a retry or fallback, or failed."""
+
+DIMENSIONS: tuple[str, ...] = (*CELL, "route", "model", "model_tier", "provider_name", "endpoint", "outcome", "band")
+"""Dimensions of the leaves that a split can be grouped and filtered by."""
+
+PROMPT_KINDS: tuple[str, ...] = tuple(kind for kind in schema.INPUT_KINDS if kind not in ("input_audio", "input_image"))
+"""Token kinds that make up a prompt's length; the others are counted by attempt."""
+
+FEE = "fee"
+"""The kind of what is billed by the piece, beside the token kinds."""
+
+KINDS: tuple[str, ...] = (*schema.TOKEN_KINDS, FEE)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One line of the bridge: its name, its title, and what it is made of in words."""
+
+    name: str
+    title: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of a leaf: the driver that its change is booked to, and the ratios whose product it is.
+
+    `driver` maps leaf classes to drivers where they differ. A ratio is two sums of sums.LEVELS.
+    """
+
+    driver: str | dict[str, str]
+    ratios: tuple[tuple[str, str], ...]
+
+    def of(self, leaf: str) -> str:
+        """Return the driver for a class of leaves."""
+        return self.driver if isinstance(self.driver, str) else self.driver[leaf]
+
+
+DRIVERS: tuple[Driver, ...] = (
+    Driver(
+        "calendar", "Calendar", "windows of other lengths and weekdays: the baseline matched to this window's hours"
+    ),
+    Driver("volume", "Request volume", "requests of features that were there before and still are"),
+    Driver("feature_mix", "Feature mix", "share of each feature in the requests"),
+    Driver("cohort_mix", "Cohort mix", "share of each cohort and team in the requests of a feature"),
+    Driver("new_features", "New features", "features that had no request in the baseline"),
+    Driver("vanished_features", "Vanished features", "features that have no request any more"),
+    Driver("gateway_cache", "Gateway cache", "share of requests that the gateway's own cache answers"),
+    Driver("retries", "Retries and failures", "attempts that failed, were repeated or fell back, for one request"),
+    Driver("prompt_length", "Prompt length", "prompt tokens of a request"),
+    Driver("unpriced", "Unpriced traffic", "traffic whose price is unknown, so that it is in no amount"),
+    Driver("routing", "Routing", "route, provider and model that the first attempt of a request goes to"),
+    Driver(
+        "prompt_cache", "Prompt cache", "share of prompt tokens that the provider reads from its cache or writes to it"
+    ),
+    Driver("output_length", "Output length", "visible output tokens of an attempt"),
+    Driver("reasoning", "Reasoning", "reasoning tokens of an attempt"),
+    Driver("audio_image", "Audio and images", "audio and image tokens of an attempt"),
+    Driver("tool_fees", "Fees by the piece", "web searches and other fees of an attempt"),
+    Driver(
+        "service_tier",
+        "Service tier",
+        "batch, flex, priority, long-context and regional prices against the standard one",
+    ),
+    Driver("list_price", "List price", "standard rates of the price book"),
+    Driver("discount", "Discount", "own prices and discounts against the list"),
+    Driver("capacity", "Own capacity", "what a token costs on pools that are paid by the hour"),
+)
+"""Every driver, in the order of the bridge."""
+
+NAMES: tuple[str, ...] = tuple(driver.name for driver in DRIVERS)
+
+OUTSIDE: tuple[str, ...] = ("calendar", "new_features", "vanished_features")
+"""Drivers that are sums of costs and no factors."""
+
+PER_ATTEMPT: dict[str, str] = {
+    "output_text": "output_length",
+    "reasoning": "reasoning",
+    "input_audio": "audio_image",
+    "input_image": "audio_image",
+    "output_audio": "audio_image",
+    "output_image": "audio_image",
+    FEE: "tool_fees",
+}
+"""Driver of what an attempt has of each kind that is counted by attempt."""
+
+_WHO: tuple[Factor, ...] = (
+    Factor("volume", (("requests_all", "one"),)),
+    Factor("feature_mix", (("requests_feature", "requests_all"),)),
+    Factor("cohort_mix", (("requests_cell", "requests_feature"),)),
+    Factor("gateway_cache", (("dispatched_cell", "requests_cell"),)),
+)
+
+_PRICE: tuple[Factor, ...] = (
+    Factor("list_price", (("base_kind", "units_kind"),)),
+    Factor("service_tier", (("list_kind", "base_kind"),)),
+    Factor("discount", (("cost_kind", "list_kind"),)),
+)
+
+PROMPT_CHAIN: tuple[Factor, ...] = (
+    *_WHO,
+    Factor("retries", (("answered_cell", "dispatched_cell"), ("tokens_leaf", "tokens_first"))),
+    Factor("prompt_length", (("tokens_band", "answered_cell"),)),
+    Factor("unpriced", (("priced_tokens_band", "tokens_band"),)),
+    Factor("routing", (("tokens_first", "priced_tokens_band"),)),
+    Factor("prompt_cache", (("units_kind", "tokens_leaf"),)),
+    *_PRICE,
+)
+"""Factors of what a prompt costs, by tokens."""
+
+ATTEMPT_CHAIN: tuple[Factor, ...] = (
+    *_WHO,
+    Factor("retries", (("answered_cell", "dispatched_cell"), ("attempts_leaf", "calls_first"))),
+    Factor("prompt_length", (("calls_band", "answered_cell"),)),
+    Factor("unpriced", (("priced_calls_band", "calls_band"),)),
+    Factor("routing", (("calls_first", "priced_calls_band"),)),
+    Factor(PER_ATTEMPT, (("units_kind", "attempts_leaf"),)),
+    *_PRICE,
+)
+"""Factors of what an answer costs (and of whatever else is counted by attempt)."""
+
+POOL_PRICE = {"list_price": "capacity", "service_tier": "capacity", "discount": "capacity"}
+"""A pool has no rate: what its tokens cost follows from how much it is used, so these factors are one driver there."""
+
+
+def chain(kind: str) -> tuple[Factor, ...]:
+    """Return the factors of a token kind's leaves."""
+    return PROMPT_CHAIN if kind in PROMPT_KINDS else ATTEMPT_CHAIN

@@ -1,0 +1,255 @@
+"""Splits the change of spend into drivers on every leaf, in SQL that is generated from the list of factors.
+
+The effect of a factor on a leaf is its Shapley value: its change, times the integral of the other factors along the
+straight line from the baseline to the current window. For a product that integral is exact with few nodes. Effects
+are whole picodollars that add up to the change of the leaf, so they add up over any leaves in any order.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infercost.analyze.drivers import factors
+from infercost.analyze.drivers.quadrature import nodes
+from infercost.errors import InternalError
+
+if TYPE_CHECKING:
+    import duckdb
+
+KEYS: tuple[str, ...] = (*factors.CELL, "band", *factors.FIRST, *factors.BILLED)
+"""Columns that make a leaf, beside the token kind."""
+
+_CELL = factors.CELL
+_BAND = (*_CELL, "band")
+_FIRST = (*_BAND, *factors.FIRST)
+
+_COUNTS = ("requests", "dispatched", "answered", "priced", "request_tokens", "priced_tokens", "attempts")
+_MEASURES = ("units", "base", "list", "cost")
+
+_TOLERANCE = 1_000_000
+"""Picodollars (a micro-dollar) that floating point may leave over on a leaf before it is an error."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Names of the sums that the ratios of factors are made of: the column, and the level it is summed over."""
+
+    column: str
+    level: tuple[str, ...] | None
+
+
+SUMS: dict[str, Sums] = {
+    "one": Sums("one", None),
+    "requests_all": Sums("requests", ()),
+    "requests_feature": Sums("requests", ("feature",)),
+    "requests_cell": Sums("requests", _CELL),
+    "dispatched_cell": Sums("dispatched", _CELL),
+    "answered_cell": Sums("answered", _CELL),
+    "tokens_band": Sums("request_tokens", _BAND),
+    "priced_tokens_band": Sums("priced_tokens", _BAND),
+    "calls_band": Sums("answered", _BAND),
+    "priced_calls_band": Sums("priced", _BAND),
+    "tokens_first": Sums("priced_tokens", _FIRST),
+    "calls_first": Sums("priced", _FIRST),
+    "tokens_leaf": Sums("prompt_units", KEYS),
+    "attempts_leaf": Sums("attempts", KEYS),
+    "units_kind": Sums("units", None),
+    "base_kind": Sums("base", None),
+    "list_kind": Sums("list", None),
+    "cost_kind": Sums("cost", None),
+}
+"""Every sum that a ratio may name."""
+
+
+def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str = "driver_cells") -> None:
+    """Create `driver_leaves` (factors of both windows) and `driver_effects` (picodollars of each driver) from `cells`.
+
+    `driver_matches` weighs the hours of the baseline. Raises InternalError when the factors do not multiply to the
+    cost of a leaf, which would make the split a guess.
+    """
+    _pivot(connection, kinds, cells)
+    _totals(connection)
+    _leaves(connection, kinds)
+    _effects(connection)
+
+
+def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str) -> None:
+    """Create `driver_both`: every leaf with its sums in the matched baseline (_0) and the current window (_1)."""
+    (is_even,) = connection.execute(
+        "SELECT bool_and(abs(weight - 1) < 1e-9) FROM (SELECT sum(weight) AS weight FROM driver_matches "
+        "GROUP BY baseline_hour)"
+    ).fetchall()[0]
+    columns = []
+    for name in (*_COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in _MEASURES)):
+        weighted = name if is_even else f"{name} * coalesce(weight, 0)"
+        columns.append(f"coalesce(sum({weighted}) FILTER (WHERE period = 'baseline'), 0)::DOUBLE AS {name}_0")
+        columns.append(f"coalesce(sum({name}) FILTER (WHERE period = 'current'), 0)::DOUBLE AS {name}_1")
+    for kind in kinds:
+        columns.append(f"coalesce(sum(cost_{kind}) FILTER (WHERE period = 'baseline'), 0)::BIGINT AS raw_{kind}_0")
+        columns.append(f"coalesce(sum(cost_{kind}) FILTER (WHERE period = 'current'), 0)::BIGINT AS raw_{kind}_1")
+    prompt = [kind for kind in kinds if kind in factors.PROMPT_KINDS]
+    units = ", ".join(
+        f"{' + '.join(f'units_{kind}_{side}' for kind in prompt) or '0.0'} AS prompt_units_{side}" for side in (0, 1)
+    )
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE driver_both AS
+        SELECT *, {units}
+        FROM (
+            SELECT {", ".join(KEYS)}, {", ".join(columns)}
+            FROM {cells}
+            LEFT JOIN (
+                SELECT baseline_hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour
+            ) AS weights ON {cells}.period = 'baseline' AND {cells}.hour = weights.baseline_hour
+            WHERE period IN ('baseline', 'current')
+            GROUP BY ALL
+        )
+    """)
+
+
+def _totals(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Create the sums of each level above the leaf; the sums over all are those of the features in both windows."""
+    connection.execute("""
+        CREATE OR REPLACE TEMP TABLE driver_by_feature AS
+        SELECT feature, sum(requests_0) AS requests_feature_0, sum(requests_1) AS requests_feature_1,
+            requests_feature_0 > 0 AND requests_feature_1 > 0 AS continues
+        FROM driver_both GROUP BY feature
+    """)
+    for level, keys in (("cell", _CELL), ("band", _BAND), ("first", _FIRST)):
+        sums = ", ".join(
+            f"sum({each.column}_{side}) AS {name}_{side}"
+            for name, each in SUMS.items()
+            if each.level == keys
+            for side in (0, 1)
+        )
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE driver_by_{level} AS "
+            f"SELECT {', '.join(keys)}, {sums} FROM driver_both GROUP BY ALL"
+        )
+
+
+def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> None:
+    """Create `driver_leaves`: a row a leaf and kind, with its factors in both windows (a1, b1, ...) and its costs."""
+    parts = " UNION ALL ".join(_of_kind(kind) for kind in kinds) or _no_leaf()
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE driver_leaves AS
+        WITH wide AS (
+            SELECT driver_both.*, 1.0 AS one_0, 1.0 AS one_1,
+                prompt_units_0 AS tokens_leaf_0, prompt_units_1 AS tokens_leaf_1,
+                attempts_0 AS attempts_leaf_0, attempts_1 AS attempts_leaf_1,
+                driver_by_feature.* EXCLUDE (feature),
+                driver_by_cell.* EXCLUDE ({", ".join(_CELL)}),
+                driver_by_band.* EXCLUDE ({", ".join(_BAND)}),
+                driver_by_first.* EXCLUDE ({", ".join(_FIRST)}),
+                (SELECT coalesce(sum(requests_feature_0), 0) FROM driver_by_feature WHERE continues) AS requests_all_0,
+                (SELECT coalesce(sum(requests_feature_1), 0) FROM driver_by_feature WHERE continues) AS requests_all_1
+            FROM driver_both
+            INNER JOIN driver_by_feature USING (feature)
+            INNER JOIN driver_by_cell USING ({", ".join(_CELL)})
+            INNER JOIN driver_by_band USING ({", ".join(_BAND)})
+            INNER JOIN driver_by_first USING ({", ".join(_FIRST)})
+        )
+        {parts}
+    """)
+
+
+def _no_leaf() -> str:
+    values = ", ".join(f"0.0 AS a{place}, 0.0 AS b{place}" for place in range(1, len(factors.PROMPT_CHAIN) + 1))
+    return (
+        f"SELECT {', '.join(KEYS)}, '' AS kind, TRUE AS continues, {values}, 0.0 AS matched_0, "
+        "0::BIGINT AS cost_0, 0::BIGINT AS cost_1 FROM wide WHERE FALSE"
+    )
+
+
+def _of_kind(kind: str) -> str:
+    values = []
+    for place, factor in enumerate(factors.chain(kind), start=1):
+        for side, name in ((0, "a"), (1, "b")):
+            product = " * ".join(_ratio(top, bottom, side, kind) for top, bottom in factor.ratios)
+            values.append(f"{product} AS {name}{place}")
+    return f"""
+        SELECT {", ".join(KEYS)}, '{kind}' AS kind, continues, {", ".join(values)},
+            cost_{kind}_0 AS matched_0, raw_{kind}_0 AS cost_0, raw_{kind}_1 AS cost_1
+        FROM wide WHERE raw_{kind}_0 <> 0 OR raw_{kind}_1 <> 0"""
+
+
+def _ratio(top: str, bottom: str, side: int, kind: str) -> str:
+    """Return a ratio of one window; where it is 0 by 0 that of the other window stands, so that it does not change."""
+    top, bottom = (name.replace("_kind", f"_{kind}") for name in (top, bottom))
+    if bottom == "one":
+        return f"{top}_{side}"
+    other = 1 - side
+    return (
+        f"CASE WHEN {bottom}_{side} > 0 THEN {top}_{side} / {bottom}_{side} "
+        f"WHEN {bottom}_{other} > 0 THEN {top}_{other} / {bottom}_{other} ELSE 0 END"
+    )
+
+
+def _effects(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Create `driver_effects`: a row a leaf and kind with the picodollars of every driver."""
+    places = range(1, len(factors.PROMPT_CHAIN) + 1)
+    points = nodes(len(places))
+    products = ", ".join(
+        f"{' * '.join(f'(a{place} + {point!r} * (b{place} - a{place}))' for place in places)} AS p{number}"
+        for number, (point, _) in enumerate(points)
+    )
+    values = ", ".join(
+        f"CASE WHEN NOT continues OR a{place} = b{place} THEN 0.0 ELSE (b{place} - a{place}) * ("
+        + " + ".join(
+            f"{weight!r} * p{number} / (a{place} + {point!r} * (b{place} - a{place}))"
+            for number, (point, weight) in enumerate(points)
+        )
+        + f") END AS v{place}"
+        for place in places
+    )
+    rounded = ", ".join(f"cast(round(v{place}) AS BIGINT) AS r{place}" for place in places)
+    largest = f"greatest({', '.join(f'abs(v{place})' for place in places)})"
+    top = " ".join(f"WHEN abs(v{place}) = largest THEN {place}" for place in places)
+    left = f"cost_1 - matched - ({' + '.join(f'r{place}' for place in places)})"
+    closed = ", ".join(f"r{place} + CASE WHEN top = {place} THEN left_over ELSE 0 END AS e{place}" for place in places)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE driver_effects AS
+        WITH integrated AS (SELECT *, {products} FROM driver_leaves),
+        split AS (SELECT *, cast(round(matched_0) AS BIGINT) AS matched, {values} FROM integrated),
+        rounded AS (SELECT *, {rounded}, {largest} AS largest, CASE {top} END AS top FROM split),
+        checked AS (SELECT *, CASE WHEN continues THEN {left} ELSE 0 END AS left_over FROM rounded),
+        closed AS (SELECT *, {closed} FROM checked)
+        SELECT {", ".join(KEYS)}, kind, cost_0, cost_1, left_over,
+            {", ".join(f"{_driver(name)} AS {name}" for name in factors.NAMES)}
+        FROM closed
+    """)
+    (worst,) = connection.execute(
+        "SELECT max(abs(left_over) - 1e-9 * (cost_0 + cost_1)) FROM driver_effects"
+    ).fetchall()[0]
+    if worst is not None and worst > _TOLERANCE:
+        raise InternalError(f"the factors of a leaf miss its cost by {worst / 1e12:.6f} dollars")
+
+
+def _driver(name: str) -> str:
+    """Return the picodollars of one driver on a leaf."""
+    if name == "calendar":
+        return "matched - cost_0"
+    if name == "new_features":
+        return "CASE WHEN NOT continues AND cost_1 > 0 THEN cost_1 ELSE 0 END"
+    if name == "vanished_features":
+        return "CASE WHEN NOT continues THEN -matched ELSE 0 END"
+    branches = [
+        f"WHEN {condition} THEN e{place}"
+        for condition, chain in _classes()
+        for place, driver in enumerate(chain, start=1)
+        if driver == name
+    ]
+    return f"CASE {' '.join(branches)} ELSE 0 END" if branches else "0"
+
+
+def _classes() -> list[tuple[str, list[str]]]:
+    """Return each class of leaves as a condition, with the driver of each of its factors."""
+    found = []
+    for pooled in (False, True):
+        for kind in (factors.PROMPT_KINDS[0], *factors.PER_ATTEMPT):
+            is_prompt = kind in factors.PROMPT_KINDS
+            names = "', '".join(factors.PROMPT_KINDS)
+            kinds = f"kind IN ('{names}')" if is_prompt else f"kind = '{kind}'"
+            chain = [factor.of(kind) for factor in factors.chain(kind)]
+            if pooled:
+                chain = [factors.POOL_PRICE.get(driver, driver) for driver in chain]
+            found.append((f"{'is_pool' if pooled else 'NOT is_pool'} AND {kinds}", chain))
+    return found
