@@ -59,7 +59,9 @@ class Factor:
 
 DRIVERS: tuple[Driver, ...] = (
     Driver(
-        "calendar", "Calendar", "windows of other lengths and weekdays: the baseline matched to this window's hours"
+        "calendar",
+        "Calendar",
+        "windows of other lengths and weekdays: what the baseline would have cost in these hours",
     ),
     Driver("volume", "Request volume", "requests of features that were there before and still are"),
     Driver("feature_mix", "Feature mix", "share of each feature in the requests"),
@@ -71,9 +73,7 @@ DRIVERS: tuple[Driver, ...] = (
     Driver("prompt_length", "Prompt length", "prompt tokens of a request"),
     Driver("unpriced", "Unpriced traffic", "traffic whose price is unknown, so that it is in no amount"),
     Driver("routing", "Routing", "route, provider and model that the first attempt of a request goes to"),
-    Driver(
-        "prompt_cache", "Prompt cache", "share of prompt tokens that the provider reads from its cache or writes to it"
-    ),
+    Driver("prompt_cache", "Prompt cache", "share of prompt tokens that the provider's cache reads or writes"),
     Driver("output_length", "Output length", "visible output tokens of an attempt"),
     Driver("reasoning", "Reasoning", "reasoning tokens of an attempt"),
     Driver("audio_image", "Audio and images", "audio and image tokens of an attempt"),
@@ -81,7 +81,7 @@ DRIVERS: tuple[Driver, ...] = (
     Driver(
         "service_tier",
         "Service tier",
-        "batch, flex, priority, long-context and regional prices against the standard one",
+        "batch, flex, priority, long-context and regional prices beside the standard one",
     ),
     Driver("list_price", "List price", "standard rates of the price book"),
     Driver("discount", "Discount", "own prices and discounts against the list"),
@@ -140,8 +140,8 @@ ATTEMPT_CHAIN: tuple[Factor, ...] = (
 )
 """Factors of what an answer costs (and of whatever else is counted by attempt)."""
 
-POOL_PRICE = {"list_price": "capacity", "service_tier": "capacity", "discount": "capacity"}
-"""A pool has no rate: what its tokens cost follows from how much it is used, so these factors are one driver there."""
+POOL_PRICE = {"list_price": "", "service_tier": "", "discount": "capacity"}
+"""A pool has no rate: what its tokens cost follows from how much it is used, which is one driver there."""
 
 
 def chain(kind: str) -> tuple[Factor, ...]:

@@ -22,8 +22,8 @@ _CELL = factors.CELL
 _BAND = (*_CELL, "band")
 _FIRST = (*_BAND, *factors.FIRST)
 
-_COUNTS = ("requests", "dispatched", "answered", "priced", "request_tokens", "priced_tokens", "attempts")
-_MEASURES = ("units", "base", "list", "cost")
+COUNTS = ("requests", "dispatched", "answered", "priced", "request_tokens", "priced_tokens", "attempts")
+MEASURES = ("units", "base", "list", "cost")
 
 _TOLERANCE = 1_000_000
 """Picodollars (a micro-dollar) that floating point may leave over on a leaf before it is an error."""
@@ -79,7 +79,7 @@ def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cell
         "GROUP BY baseline_hour)"
     ).fetchall()[0]
     columns = []
-    for name in (*_COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in _MEASURES)):
+    for name in (*COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in MEASURES)):
         weighted = name if is_even else f"{name} * coalesce(weight, 0)"
         columns.append(f"coalesce(sum({weighted}) FILTER (WHERE period = 'baseline'), 0)::DOUBLE AS {name}_0")
         columns.append(f"coalesce(sum({name}) FILTER (WHERE period = 'current'), 0)::DOUBLE AS {name}_1")
@@ -130,25 +130,23 @@ def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
     """Create `driver_leaves`: a row a leaf and kind, with its factors in both windows (a1, b1, ...) and its costs."""
     parts = " UNION ALL ".join(_of_kind(kind) for kind in kinds) or _no_leaf()
     connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE driver_leaves AS
-        WITH wide AS (
-            SELECT driver_both.*, 1.0 AS one_0, 1.0 AS one_1,
-                prompt_units_0 AS tokens_leaf_0, prompt_units_1 AS tokens_leaf_1,
-                attempts_0 AS attempts_leaf_0, attempts_1 AS attempts_leaf_1,
-                driver_by_feature.* EXCLUDE (feature),
-                driver_by_cell.* EXCLUDE ({", ".join(_CELL)}),
-                driver_by_band.* EXCLUDE ({", ".join(_BAND)}),
-                driver_by_first.* EXCLUDE ({", ".join(_FIRST)}),
-                (SELECT coalesce(sum(requests_feature_0), 0) FROM driver_by_feature WHERE continues) AS requests_all_0,
-                (SELECT coalesce(sum(requests_feature_1), 0) FROM driver_by_feature WHERE continues) AS requests_all_1
-            FROM driver_both
-            INNER JOIN driver_by_feature USING (feature)
-            INNER JOIN driver_by_cell USING ({", ".join(_CELL)})
-            INNER JOIN driver_by_band USING ({", ".join(_BAND)})
-            INNER JOIN driver_by_first USING ({", ".join(_FIRST)})
-        )
-        {parts}
+        CREATE OR REPLACE TEMP VIEW driver_wide AS
+        SELECT driver_both.*, 1.0 AS one_0, 1.0 AS one_1,
+            prompt_units_0 AS tokens_leaf_0, prompt_units_1 AS tokens_leaf_1,
+            attempts_0 AS attempts_leaf_0, attempts_1 AS attempts_leaf_1,
+            driver_by_feature.* EXCLUDE (feature),
+            driver_by_cell.* EXCLUDE ({", ".join(_CELL)}),
+            driver_by_band.* EXCLUDE ({", ".join(_BAND)}),
+            driver_by_first.* EXCLUDE ({", ".join(_FIRST)}),
+            (SELECT coalesce(sum(requests_feature_0), 0) FROM driver_by_feature WHERE continues) AS requests_all_0,
+            (SELECT coalesce(sum(requests_feature_1), 0) FROM driver_by_feature WHERE continues) AS requests_all_1
+        FROM driver_both
+        INNER JOIN driver_by_feature USING (feature)
+        INNER JOIN driver_by_cell USING ({", ".join(_CELL)})
+        INNER JOIN driver_by_band USING ({", ".join(_BAND)})
+        INNER JOIN driver_by_first USING ({", ".join(_FIRST)})
     """)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE driver_leaves AS WITH wide AS (FROM driver_wide) {parts}")
 
 
 def _no_leaf() -> str:
@@ -163,7 +161,7 @@ def _of_kind(kind: str) -> str:
     values = []
     for place, factor in enumerate(factors.chain(kind), start=1):
         for side, name in ((0, "a"), (1, "b")):
-            product = " * ".join(_ratio(top, bottom, side, kind) for top, bottom in factor.ratios)
+            product = " * ".join(ratio(top, bottom, side, kind) for top, bottom in factor.ratios)
             values.append(f"{product} AS {name}{place}")
     return f"""
         SELECT {", ".join(KEYS)}, '{kind}' AS kind, continues, {", ".join(values)},
@@ -171,8 +169,8 @@ def _of_kind(kind: str) -> str:
         FROM wide WHERE raw_{kind}_0 <> 0 OR raw_{kind}_1 <> 0"""
 
 
-def _ratio(top: str, bottom: str, side: int, kind: str) -> str:
-    """Return a ratio of one window; where it is 0 by 0 that of the other window stands, so that it does not change."""
+def ratio(top: str, bottom: str, side: int, kind: str) -> str:
+    """Return a ratio of one window as SQL; where it is 0 by 0 that of the other window stands, so that it does not change."""
     top, bottom = (name.replace("_kind", f"_{kind}") for name in (top, bottom))
     if bottom == "one":
         return f"{top}_{side}"
@@ -231,25 +229,41 @@ def _driver(name: str) -> str:
         return "CASE WHEN NOT continues AND cost_1 > 0 THEN cost_1 ELSE 0 END"
     if name == "vanished_features":
         return "CASE WHEN NOT continues THEN -matched ELSE 0 END"
+    return driver_value(name, "e{place}")
+
+
+def driver_value(name: str, value: str) -> str:
+    """Return SQL that picks `value` ({place} = the driver's place in a leaf's chain) for one driver, 0 where it has none."""
     branches = [
-        f"WHEN {condition} THEN e{place}"
-        for condition, chain in _classes()
+        f"WHEN {condition} THEN {value.format(place=place)}"
+        for condition, chain, _ in classes()
         for place, driver in enumerate(chain, start=1)
         if driver == name
     ]
     return f"CASE {' '.join(branches)} ELSE 0 END" if branches else "0"
 
 
-def _classes() -> list[tuple[str, list[str]]]:
-    """Return each class of leaves as a condition, with the driver of each of its factors."""
+def classes() -> list[tuple[str, list[str], str]]:
+    """Return each class of leaves: its condition, the driver of each of its factors ('' = none), one of its kinds."""
     found = []
     for pooled in (False, True):
         for kind in (factors.PROMPT_KINDS[0], *factors.PER_ATTEMPT):
-            is_prompt = kind in factors.PROMPT_KINDS
-            names = "', '".join(factors.PROMPT_KINDS)
-            kinds = f"kind IN ('{names}')" if is_prompt else f"kind = '{kind}'"
+            kinds = "', '".join(kinds_of(kind))
             chain = [factor.of(kind) for factor in factors.chain(kind)]
             if pooled:
                 chain = [factors.POOL_PRICE.get(driver, driver) for driver in chain]
-            found.append((f"{'is_pool' if pooled else 'NOT is_pool'} AND {kinds}", chain))
+            found.append((f"{'is_pool' if pooled else 'NOT is_pool'} AND kind IN ('{kinds}')", chain, kind))
     return found
+
+
+def kinds_of(kind: str) -> tuple[str, ...]:
+    """Return the kinds in the class of `kind`: all that make up a prompt, or the kind alone."""
+    return factors.PROMPT_KINDS if kind in factors.PROMPT_KINDS else (kind,)
+
+
+def level_of(name: str, kind: str | None) -> tuple[tuple[str, ...], str]:
+    """Return the keys that a sum is taken over, and its column in `driver_both`; `kind` belongs to sums of one kind."""
+    if kind is not None and name.endswith(f"_{kind}"):
+        return KEYS, name
+    found = SUMS[name]
+    return found.level if found.level is not None else KEYS, found.column

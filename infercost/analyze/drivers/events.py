@@ -1,0 +1,107 @@
+"""What was new in the window: names seen for the first time, and prices that took effect."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from infercost.analyze.drivers.cells import Span, moment
+from infercost.analyze.explanation import Event
+
+if TYPE_CHECKING:
+    import duckdb
+
+COLUMNS: dict[str, str] = {
+    "feature": "feature",
+    "route": "route",
+    "routing_path": "routing path",
+    "response_model": "model",
+    "provider_name": "provider",
+    "deployment": "deployment",
+    "region": "region",
+    "service_tier": "service tier",
+    "gateway": "gateway",
+}
+"""Columns whose new values are told, with their name in words."""
+
+TAG_VALUES = 30
+"""A tag with more values than this names single requests, not versions; its new values are not told."""
+
+MOST = 20
+
+_Found = tuple[datetime, str, str, Decimal | None]
+
+
+def find(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[Event, ...]:
+    """Return what began in the current window, the dearest first; of names only those that the whole store lacks before.
+
+    A price row is told when attempts of the window were priced by it and it took effect since the baseline began.
+    """
+    found = [
+        Event(when.astimezone(span.since.tzinfo), kind, name, cost)
+        for when, kind, name, cost in (
+            *_names(connection, span),
+            *_tags(connection, span),
+            *_prices(connection, span),
+        )
+    ]
+    return tuple(sorted(found, key=lambda event: (-(event.cost or 0), event.when, event.kind, event.name))[:MOST])
+
+
+def _names(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[_Found]:
+    events: list[_Found] = []
+    for column, words in COLUMNS.items():
+        rows = connection.execute(
+            f"""
+            SELECT {column}, min(started_at), sum(effective_cost)
+            FROM attempts
+            WHERE {column} IS NOT NULL AND started_at < {moment(span.until)}
+            GROUP BY 1
+            HAVING min(started_at) >= {moment(span.since)}
+                AND (SELECT min(started_at) FROM attempts WHERE {column} IS NOT NULL) < {moment(span.since)}
+            """
+        ).fetchall()
+        events += [(when, f"new {words}", str(name), cost) for name, when, cost in rows]
+    return events
+
+
+def _tags(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[_Found]:
+    rows = connection.execute(
+        f"""
+        WITH tagged AS (
+            SELECT unnest(map_entries(tags)) AS tag, started_at, effective_cost
+            FROM attempts
+            WHERE started_at < {moment(span.until)} AND day >= cast({moment(span.first)} AS DATE)
+        ), valued AS (
+            SELECT tag.key AS key, tag.value AS value, min(started_at) AS began,
+                sum(effective_cost) AS cost
+            FROM tagged WHERE tag.value <> '' GROUP BY ALL
+        )
+        SELECT key, value, began, cost
+        FROM valued
+        SEMI JOIN (
+            SELECT key FROM valued GROUP BY key
+            HAVING count(*) <= {TAG_VALUES} AND min(began) < {moment(span.since)}
+        ) AS versions USING (key)
+        WHERE began >= {moment(span.since)}
+        """
+    ).fetchall()
+    return [(when, f"new {key}", str(value), cost) for key, value, when, cost in rows]
+
+
+def _prices(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[_Found]:
+    """Return the price rows in force that others preceded: the day on which a rate of a model in use changed."""
+    rows = connection.execute(
+        f"""
+        WITH used AS (
+            SELECT coalesce(list_price_id, price_id) AS price_id, sum(effective_cost) AS cost
+            FROM attempts
+            WHERE started_at >= {moment(span.since)} AND started_at < {moment(span.until)}
+            GROUP BY 1
+        )
+        SELECT prices.provider || ' ' || prices.model, prices.effective_from, sum(used.cost)
+        FROM prices INNER JOIN used USING (price_id)
+        WHERE prices.effective_from >= {moment(span.baseline_since)} AND prices.effective_from < {moment(span.until)}
+        GROUP BY ALL
+        """
+    ).fetchall()
+    return [(when, "price took effect", str(name), cost) for name, when, cost in rows]

@@ -1,0 +1,134 @@
+"""The physical quantity behind each driver, in the matched baseline and in the current window."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infercost import engine
+from infercost.analyze.drivers import factors
+from infercost.analyze.explanation import Condition, Measure
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A measure as numerator over denominator (None = a plain count), each a sum over leaves of one window."""
+
+    name: str
+    unit: str
+    top: str
+    bottom: str | None = None
+
+
+_PROMPT_UNITS = "prompt_units_{side}"
+
+
+def ratios(driver: str, kinds: tuple[str, ...]) -> tuple[Ratio, ...]:
+    """Return what to say about a driver, given the token kinds that occur."""
+    return tuple(ratio for ratio in _RATIOS.get(driver, ()) if _is_known(ratio, kinds))
+
+
+def _is_known(ratio: Ratio, kinds: tuple[str, ...]) -> bool:
+    return all(f"units_{kind}" not in f"{ratio.top} {ratio.bottom}" or kind in kinds for kind in factors.KINDS)
+
+
+_RATIOS: dict[str, tuple[Ratio, ...]] = {
+    "volume": (Ratio("requests", "requests", "requests_{side}"),),
+    "gateway_cache": (
+        Ratio("gateway cache hit rate", "share", "requests_{side} - dispatched_{side}", "requests_{side}"),
+    ),
+    "retries": (
+        Ratio("attempts per request", "ratio", "attempts_{side}", "priced_{side}"),
+        Ratio(
+            "failed share of attempts",
+            "share",
+            "CASE WHEN outcome = 'wasted' THEN attempts_{side} ELSE 0 END",
+            "attempts_{side}",
+        ),
+    ),
+    "prompt_length": (Ratio("prompt tokens per request", "tokens", "request_tokens_{side}", "answered_{side}"),),
+    "unpriced": (Ratio("unpriced share of requests", "share", "answered_{side} - priced_{side}", "answered_{side}"),),
+    "prompt_cache": (
+        Ratio("prompt tokens read from cache", "share", "units_cache_read_{side}", _PROMPT_UNITS),
+        Ratio("cached prompt tokens per attempt", "tokens", "units_cache_read_{side}", "attempts_{side}"),
+    ),
+    "output_length": (Ratio("output tokens per attempt", "tokens", "units_output_text_{side}", "attempts_{side}"),),
+    "reasoning": (Ratio("reasoning tokens per attempt", "tokens", "units_reasoning_{side}", "attempts_{side}"),),
+}
+
+
+def filter_sql(conditions: tuple[Condition, ...] | tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+    """Return conditions on dimensions (a value, or one of several) as SQL; TRUE where there are none."""
+    parts = []
+    for dimension, value in conditions:
+        values = (value,) if isinstance(value, str) else value
+        listed = ", ".join(engine.literal(each) for each in values)
+        parts.append(f"cast({engine.identifier(dimension)} AS VARCHAR) IN ({listed})")
+    return " AND ".join(parts) or "TRUE"
+
+
+def measure(
+    connection: "duckdb.DuckDBPyConnection", driver: str, kinds: tuple[str, ...], where: str
+) -> tuple[Measure, ...]:
+    """Return the measures of a driver over the leaves that the SQL condition `where` holds for."""
+    found = []
+    for ratio in ratios(driver, kinds):
+        sides = []
+        for side in (0, 1):
+            top = f"sum({ratio.top.format(side=side)})"
+            bottom = f" / nullif(sum({ratio.bottom.format(side=side)}), 0)" if ratio.bottom else ""
+            sides.append(f"{top}{bottom}")
+        before, after = connection.execute(f"SELECT {', '.join(sides)} FROM driver_both WHERE {where}").fetchall()[0]
+        found.append(Measure(ratio.name, ratio.unit, before, after))
+    if driver == "routing":
+        found += _routing(connection, where)
+    if driver in ("list_price", "discount", "service_tier"):
+        found += _prices(connection, driver, kinds, where)
+    return tuple(found)
+
+
+def _routing(connection: "duckdb.DuckDBPyConnection", where: str) -> list[Measure]:
+    """Return the share of requests of the first model that won most dollars, and of the one that lost most."""
+    rows = connection.execute(f"""
+        WITH shares AS (
+            SELECT first_model, sum(answered_0) / nullif(sum(sum(answered_0)) OVER (), 0) AS share_0,
+                sum(answered_1) / nullif(sum(sum(answered_1)) OVER (), 0) AS share_1
+            FROM driver_both WHERE {where} GROUP BY first_model
+        ), moved AS (
+            SELECT first_model, sum(routing) AS effect FROM driver_effects WHERE {where} GROUP BY first_model
+        )
+        SELECT first_model, share_0, share_1, effect FROM shares INNER JOIN moved USING (first_model)
+        ORDER BY effect DESC, first_model
+    """).fetchall()
+    chosen = [row for row in (rows[:1] + rows[-1:] if len(rows) > 1 else rows) if row[3]]
+    return [Measure(f"requests to {model}", "share", before, after) for model, before, after, _ in chosen]
+
+
+def _prices(connection: "duckdb.DuckDBPyConnection", driver: str, kinds: tuple[str, ...], where: str) -> list[Measure]:
+    top, bottom = {"list_price": ("base", "units"), "service_tier": ("list", "base"), "discount": ("cost", "list")}[
+        driver
+    ]
+    if driver != "list_price":
+        sides = [
+            f"sum({' + '.join(f'{top}_{kind}_{side}' for kind in kinds)}) / "
+            f"nullif(sum({' + '.join(f'{bottom}_{kind}_{side}' for kind in kinds)}), 0)"
+            for side in (0, 1)
+        ]
+        before, after = connection.execute(f"SELECT {', '.join(sides)} FROM driver_both WHERE {where}").fetchall()[0]
+        name = "paid share of the list price" if driver == "discount" else "list price against the standard rate"
+        return [Measure(name, "ratio", before, after)]
+    found = connection.execute(
+        f"SELECT model, kind FROM driver_effects WHERE {where} GROUP BY ALL "
+        "HAVING sum(list_price) <> 0 ORDER BY abs(sum(list_price)) DESC, model, kind LIMIT 2"
+    ).fetchall()
+    measures = []
+    for model, kind in found:
+        sides = [f"sum(base_{kind}_{side}) / nullif(sum(units_{kind}_{side}), 0)" for side in (0, 1)]
+        before, after = connection.execute(
+            f"SELECT {', '.join(sides)} FROM driver_both WHERE {where} AND model = ?", [model]
+        ).fetchall()[0]
+        # Picodollars a token are dollars per million tokens times a million.
+        values = [None if each is None else each / 1e6 for each in (before, after)]
+        measures.append(Measure(f"{model} {kind.replace('_', ' ')} rate", "usd_per_mtok", *values))
+    return measures

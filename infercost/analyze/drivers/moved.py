@@ -1,0 +1,69 @@
+"""The requests behind a driver: those of its segment that cost most above what their like cost in the baseline."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from infercost.analyze.drivers import factors
+from infercost.analyze.drivers.cells import Span, moment
+from infercost.analyze.drivers.measures import filter_sql
+from infercost.analyze.explanation import MovedRequest, Segment
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LOGGED = {"model": "coalesce(response_model, request_model, price_model)"}
+
+
+def find(
+    connection: "duckdb.DuckDBPyConnection", span: Span, driver: str, segment: Segment | None, limit: int
+) -> tuple[MovedRequest, ...]:
+    """Return up to `limit` requests of the window, those furthest above the baseline's mean of their cell first."""
+    conditions = (
+        tuple((dimension, values) for (dimension, _), values in zip(segment.conditions, segment.values, strict=True))
+        if segment
+        else ()
+    )
+    where = filter_sql(conditions)
+    cell = ", ".join(factors.CELL)
+    rows = connection.execute(f"""
+        WITH named AS (
+            SELECT * REPLACE (
+                    coalesce(feature, '(none)') AS feature, coalesce(cohort, '(none)') AS cohort,
+                    coalesce(team, '(none)') AS team
+                ),
+                {_LOGGED["model"]} AS model,
+                coalesce(request_id, attempt_id) AS request_key
+            FROM attempts
+            WHERE day BETWEEN cast({moment(span.since)} AS DATE) AND cast({moment(span.until)} AS DATE)
+                AND started_at >= {moment(span.since)} AND started_at < {moment(span.until)}
+        ), requests_now AS (
+            SELECT request_key, {cell}, min(started_at) AS started_at, max_by(model, effective_cost) AS model,
+                count(*) AS attempts, sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+                sum(effective_cost) AS cost
+            FROM named WHERE {where} GROUP BY ALL
+        ), usual AS (
+            SELECT {cell}, (sum(cost_0) + sum(calendar)) / 1e12 / nullif(max(requests), 0) AS mean
+            FROM driver_effects
+            INNER JOIN (SELECT {cell}, sum(requests_0) AS requests FROM driver_both GROUP BY ALL) USING ({cell})
+            GROUP BY ALL
+        )
+        SELECT request_key, started_at, feature, model, attempts, input_tokens, output_tokens, cost, usual.mean
+        FROM requests_now INNER JOIN usual USING ({cell})
+        WHERE cost IS NOT NULL
+        ORDER BY cost::DOUBLE - usual.mean DESC, request_key LIMIT {limit}
+    """).fetchall()
+    return tuple(
+        MovedRequest(
+            driver,
+            key,
+            when,
+            feature,
+            model or "(none)",
+            attempts,
+            read or 0,
+            written or 0,
+            cost,
+            Decimal(f"{mean or 0:.12f}"),
+        )
+        for key, when, feature, model, attempts, read, written, cost, mean in rows
+    )

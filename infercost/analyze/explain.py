@@ -1,0 +1,297 @@
+"""Explains why spend changed: one call that splits, dates, locates and judges, and returns plain figures."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from infercost import schema
+from infercost.analyze import windows
+from infercost.analyze.build import CURRENCY
+from infercost.analyze.database import connect
+from infercost.analyze.drivers import (
+    cells,
+    effects,
+    events,
+    factors,
+    matches,
+    measures,
+    moved,
+    noise,
+    paradox,
+    segments,
+    split,
+    timeline,
+)
+from infercost.analyze.explanation import (
+    BEYOND,
+    EXACT,
+    UNKNOWN,
+    WITHIN,
+    Child,
+    Condition,
+    Contribution,
+    DriverLine,
+    Explanation,
+    MovedRequest,
+    Onset,
+    SplitTable,
+)
+from infercost.analyze.reading import Reading
+from infercost.errors import NoDataError, UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from infercost.analyze.report import Window
+    from infercost.config import Config
+    from infercost.store import Store
+
+DEFAULT_BY: tuple[tuple[str, ...], ...] = (("feature",), ("cohort",), ("route",), ("model",))
+"""What the split is shown by unless it is asked for otherwise."""
+
+CONTRIBUTIONS = 8
+"""Driver and segment pairs that are named; the others are one row."""
+
+REQUESTS = 20
+"""Requests that are named in all, and EXPLAINED drivers that they are of."""
+
+EXPLAINED = 3
+
+SHORT_DAYS = 4
+"""A window of fewer days is followed by the hour, a longer one by the day."""
+
+_EXACT = ("calendar", "new_features", "vanished_features", "list_price", "discount")
+"""Drivers that need no noise band: they change only when a feature, a rate or the calendar does."""
+
+_MATCHING = {
+    matches.SAME_HOUR_OF_WEEK: "every hour with the same hour of the week",
+    matches.SAME_HOUR_OF_DAY: "some hours with the same hour of other weekdays, because the baseline lacks theirs",
+    matches.ANY_HOUR: "some hours with the mean of the baseline, because it lacks their hour of the day",
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: two windows, how to break the split down, and the part of the spend to look at."""
+
+    window: "Window"
+    baseline: "Window"
+    by: tuple[tuple[str, ...], ...]
+    where: tuple[Condition, ...]
+
+
+def make_explanation(
+    source: "Store | Reading",
+    settings: "Config",
+    *,
+    since: str,
+    until: str | None,
+    compare: str,
+    by: str,
+    where: tuple[str, ...],
+    now: datetime,
+) -> Explanation:
+    """Return why the spend of a window differs from that of its baseline.
+
+    `by` is `feature,route` for two tables, `feature+model` for one of two dimensions; `where` holds `dimension=value`.
+    Raises UsageError for words that cannot be understood, NoDataError when either window holds no attempt.
+    """
+    window = windows.resolve_window(since, until, now, settings.zone)
+    baseline = windows.baseline_window(window, compare)
+    if baseline is None:
+        raise UsageError("a change needs a baseline", hint="leave out --compare none")
+    question = Question(window, baseline, _by(by), tuple(_condition(each) for each in where))
+    with connect(source) as connection:
+        made = explain(connection, question, settings.zone, now)
+    return replace(made, restated=source.restated) if isinstance(source, Reading) else made
+
+
+def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: str, now: datetime) -> Explanation:
+    """Return the answer to `question` from a connection that holds the store's tables."""
+    window, baseline = question.window, question.baseline
+    span = cells.Span(window.start, window.end, baseline.start, baseline.end)
+    span = replace(span, history_since=noise.history_since(span))
+    kinds = cells.build(connection, span)
+    _check_data(connection, question)
+    where = measures.filter_sql(question.where)
+    judged = noise.measure(connection, span, kinds, zone, _oldest(connection), where)
+    grade = matches.match(connection, span, zone)
+    split.split(connection, kinds)
+    whole = effects.whole(connection, where)
+    unit = timeline.DAY if window.days is not None and window.days >= SHORT_DAYS else timeline.HOUR
+    buckets, series, expected = timeline.spread(connection, kinds, unit, zone, where)
+    lines = _lines(connection, kinds, where, whole, judged)
+    times = tuple(bucket.astimezone(window.start.tzinfo) for bucket in buckets)
+    lines = tuple(_dated(line, times, series[line.name], expected) for line in lines)
+    return Explanation(
+        zone=zone,
+        currency=CURRENCY,
+        generated_at=now,
+        current=window,
+        baseline=baseline,
+        where=question.where,
+        before=whole.before,
+        matched=whole.before + whole.effects["calendar"],
+        after=whole.after,
+        drivers=lines,
+        tables=tuple(effects.table(connection, each, where) for each in question.by),
+        contributions=_contributions(connection, where, lines),
+        buckets=times,
+        bucket_unit=unit,
+        events=events.find(connection, span),
+        requests=_requests(connection, span, lines),
+        notes=paradox.notes(connection, where, whole),
+        placebo_weeks=judged.weeks if judged else 0,
+        matching=_MATCHING[grade],
+        unpriced_attempts=_unpriced(connection, window),
+    )
+
+
+def _by(text: str) -> tuple[tuple[str, ...], ...]:
+    tables = tuple(tuple(part.strip() for part in each.split("+")) for each in text.split(",") if each.strip())
+    for name in (name for table in tables for name in table):
+        _check_dimension(name, "--by")
+    return tables or DEFAULT_BY
+
+
+def _condition(text: str) -> Condition:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--where {text!r} is no condition", hint="write --where feature=search")
+    _check_dimension(name.strip(), "--where")
+    return name.strip(), value.strip()
+
+
+def _check_dimension(name: str, option: str) -> None:
+    if name not in factors.DIMENSIONS:
+        raise UsageError(
+            f"{option}: spend is not split by {name!r}", hint=f"dimensions: {', '.join(factors.DIMENSIONS)}"
+        )
+
+
+def _check_data(connection: "duckdb.DuckDBPyConnection", question: Question) -> None:
+    found = {row[0] for row in connection.execute("SELECT DISTINCT period FROM driver_cells").fetchall()}
+    for period, window in (("current", question.window), ("baseline", question.baseline)):
+        if period not in found:
+            oldest = _oldest(connection)
+            raise NoDataError(
+                f"no attempts between {window.start:%Y-%m-%d %H:%M} and {window.end:%Y-%m-%d %H:%M}"
+                + (", the baseline" if period == "baseline" else ""),
+                hint=f"the store begins at {oldest:%Y-%m-%d %H:%M} UTC; choose --since, --until and --compare inside it"
+                if oldest
+                else "read logs into the store first: infercost ingest logs PATH",
+            )
+
+
+def _oldest(connection: "duckdb.DuckDBPyConnection") -> datetime:
+    found: datetime = connection.execute("SELECT min(started_at) FROM attempts").fetchall()[0][0]
+    return found
+
+
+def _unpriced(connection: "duckdb.DuckDBPyConnection", window: "Window") -> int:
+    found = connection.execute(
+        "SELECT count(*) FROM attempts WHERE started_at >= ? AND started_at < ? AND effective_cost IS NULL "
+        "AND coalesce(input_tokens, output_tokens) IS NOT NULL",
+        [window.start, window.end],
+    ).fetchall()
+    return int(found[0][0])
+
+
+def _lines(
+    connection: "duckdb.DuckDBPyConnection",
+    kinds: tuple[str, ...],
+    where: str,
+    whole: Child,
+    judged: noise.Noise | None,
+) -> tuple[DriverLine, ...]:
+    """Return every driver in the order of the bridge; those that moved have their segment and their measures."""
+    alone = effects.alone(connection, where)
+    floor = max(whole.before + whole.effects["calendar"], whole.after) * noise.LEAST_SHARE
+    lines = []
+    for driver in factors.DRIVERS:
+        effect = whole.effects[driver.name]
+        only, undo = alone.get(driver.name, (effect, effect))
+        deviation = judged.deviations[driver.name] if judged else None
+        threshold = floor if driver.name in _EXACT else None
+        if deviation is not None and driver.name not in _EXACT:
+            threshold = max(noise.TIMES_NOISE * deviation, floor)
+        segment = segments.locate(connection, driver.name, where) if abs(effect) >= floor else None
+        narrowed = where
+        if segment and not segment.is_broad:
+            conditions = tuple(
+                (name, values) for (name, _), values in zip(segment.conditions, segment.values, strict=True)
+            )
+            narrowed = f"{where} AND {measures.filter_sql(conditions)}"
+        lines.append(
+            DriverLine(
+                name=driver.name,
+                title=driver.title,
+                effect=effect,
+                only=only,
+                undo=undo,
+                noise=deviation,
+                threshold=threshold,
+                verdict=_verdict(driver.name, effect, threshold),
+                segment=segment,
+                measures=measures.measure(connection, driver.name, kinds, narrowed) if effect else (),
+            )
+        )
+    return tuple(lines)
+
+
+def _verdict(driver: str, effect: Decimal, threshold: Decimal | None) -> str:
+    if threshold is None:
+        return UNKNOWN
+    if abs(effect) < threshold:
+        return WITHIN
+    return EXACT if driver in _EXACT else BEYOND
+
+
+def _dated(line: DriverLine, times: tuple[datetime, ...], series: list[int], expected: list[int]) -> DriverLine:
+    """Return the line with its series, and with its onset where the effect is worth dating."""
+    line = replace(line, series=tuple(effects.dollars(each) for each in series))
+    if line.segment is None or line.name == "calendar":
+        return line
+    found = timeline.onset(series, expected)
+    if found is None:
+        return line
+    began, earliest, latest, shape = found
+    return replace(line, onset=Onset(times[began], times[earliest], times[latest], shape))
+
+
+def _contributions(
+    connection: "duckdb.DuckDBPyConnection", where: str, lines: tuple[DriverLine, ...]
+) -> tuple[Contribution, ...]:
+    """Return the driver and feature pairs that moved most, in either direction, and a row of all others."""
+    sums = ", ".join(f"sum({name}) AS {name}" for name in factors.NAMES if name != "calendar")
+    names = ", ".join(name for name in factors.NAMES if name != "calendar")
+    rows = connection.execute(f"""
+        WITH parts AS (
+            SELECT feature, {sums} FROM driver_effects WHERE {where} GROUP BY feature
+        )
+        SELECT driver, feature, amount
+        FROM (UNPIVOT parts ON {names} INTO NAME driver VALUE amount)
+        WHERE amount <> 0
+        ORDER BY abs(amount) DESC, driver, feature
+    """).fetchall()
+    named = [
+        Contribution(driver, (("feature", feature),), effects.dollars(amount))
+        for driver, feature, amount in rows[:CONTRIBUTIONS]
+    ]
+    whole = sum((line.effect for line in lines if line.name != "calendar"), Decimal(0))
+    rest = whole - sum((each.effect for each in named), Decimal(0))
+    return (*named, Contribution(None, (), rest))
+
+
+def _requests(
+    connection: "duckdb.DuckDBPyConnection", span: cells.Span, lines: tuple[DriverLine, ...]
+) -> tuple[MovedRequest, ...]:
+    """Return the requests behind the drivers that added most."""
+    top = sorted((line for line in lines if line.segment and line.name != "calendar"), key=lambda line: -line.effect)
+    top = [line for line in top if line.effect > 0][:EXPLAINED]
+    each = REQUESTS // max(len(top), 1)
+    return tuple(request for line in top for request in moved.find(connection, span, line.name, line.segment, each))
+
+
+__all__ = ["Question", "SplitTable", "explain", "make_explanation", "schema"]
