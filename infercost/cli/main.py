@@ -9,6 +9,7 @@ import typer
 from infercost import __version__
 from infercost.cli import (
     diagnostics,
+    explain,
     explain_cost,
     formats,
     ingest,
@@ -65,6 +66,7 @@ app.command(name="reattribute", rich_help_panel=READ)(reattribute.reattribute)
 app.command(name="reprice", rich_help_panel=READ)(reprice.reprice)
 app.add_typer(formats.app, name="formats", rich_help_panel=READ)
 app.command(name="report", rich_help_panel=ASK)(report.report)
+app.command(name="explain", rich_help_panel=ASK)(explain.explain)
 app.command(name="reconcile", rich_help_panel=ASK)(reconcile.reconcile)
 app.command(name="query", rich_help_panel=ASK)(query.query)
 app.command(name="sql", rich_help_panel=ASK)(query.sql)

@@ -1,6 +1,7 @@
 """The report as JSON: every figure of it, exact, under a `format_version`."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
@@ -19,14 +20,17 @@ def report_to_dict(report: Report) -> dict[str, Any]:
 
     Decimals become strings without an exponent, times ISO 8601 with their offset, dates ISO 8601, tuples lists.
     """
-    return {item.name: _plain(getattr(report, item.name)) for item in fields(report)}
+    return {item.name: plain(getattr(report, item.name)) for item in fields(report)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return dataclasses as dicts, tuples as lists, Decimals and times as text; what JSON knows stays as it is."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Decimal):
         return f"{value:f}"
     return value.isoformat() if isinstance(value, date) else value
