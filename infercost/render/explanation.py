@@ -72,10 +72,8 @@ def render_terminal(explanation: Explanation, console: Console) -> None:
 
 def frame_text(explanation: Explanation) -> str:
     """Return what is compared: windows, zone, currency, conditions, and other prices where they were asked for."""
-    parts = [
-        f"{window_text(explanation.current, explanation.zone)} against "
-        f"{window_text(explanation.baseline, explanation.zone)}, {explanation.zone}, {explanation.currency}"
-    ]
+    windows = [window_text(each, explanation.zone) for each in (explanation.current, explanation.baseline)]
+    parts = [f"{' against '.join(windows)}, {explanation.zone}, {explanation.currency}"]
     if explanation.where:
         parts.append("only " + ", ".join(f"{name} = {fmt.name(value)}" for name, value in explanation.where))
     if explanation.restated:

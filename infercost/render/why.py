@@ -196,7 +196,7 @@ def noise_note(explanation: Explanation) -> str:
             f"An effect counts when it is more than four times what its driver moves from week to week "
             f"(over {explanation.placebo_weeks} past weeks) and more than 1 % of spend."
         )
-    return "Not enough history to judge: fewer than five past weeks lie before the baseline, so normal variation is unknown."
+    return "Not enough history to judge what is normal: fewer than five past weeks lie before the baseline."
 
 
 def baseline_note(explanation: Explanation) -> str:
@@ -221,7 +221,7 @@ def event_text(event: Event, explanation: Explanation) -> str:
 
 
 def undo_text(line: DriverLine, explanation: Explanation) -> str:
-    """Return the counterfactual of a driver: `Had routing stayed as it was: $1,859.76 instead of $2,013.86.`"""
+    """Return the counterfactual of a driver: `Had routing stayed as it was: $1,859.76 instead of $2,013.86`."""
     return (
         f"Had {line.title[0].lower()}{line.title[1:]} stayed as it was: "
         f"{fmt.dollars(explanation.after - line.undo)} instead of {fmt.dollars(explanation.after)}."

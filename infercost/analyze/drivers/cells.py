@@ -62,7 +62,7 @@ def build(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[str, ...
             last=moment(span.last),
             prompt_tokens=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in factors.PROMPT_KINDS),
             names=", ".join(_NAMED),
-            folded=",\n        ".join(_folded(connection, span, name) for name in _NAMED),
+            folded=",\n        ".join(_folded(connection, span)),
             amounts=",\n        ".join(_amounts(kind) for kind in kinds) or "0 AS nothing",
             sums=",\n    ".join(_sums(kind) for kind in kinds) or "0 AS nothing",
         )
@@ -93,17 +93,31 @@ def _kinds(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[str, ..
     return tuple(kind for kind, occurs in zip(factors.KINDS, found, strict=True) if occurs)
 
 
-def _folded(connection: "duckdb.DuckDBPyConnection", span: Span, name: str) -> str:
+def _folded(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[str]:
+    """Return each named column as SQL: missing values have a name, and what is used least of too many is OTHER."""
+    counts = ", ".join(f"approx_count_distinct({_LOGGED.get(name, name)})" for name in _NAMED)
+    found = connection.execute(f"SELECT {counts} FROM attempts WHERE {_in_span(span)}").fetchall()[0]
+    return [
+        # The count is an estimate that may be a little low.
+        _fold(connection, span, name) if count > FOLD_LIMIT * 0.8 else f"{_value(name)} AS {name}"
+        for name, count in zip(_NAMED, found, strict=True)
+    ]
+
+
+def _value(name: str) -> str:
+    return f"coalesce(spanned.{name}, '{NO_VALUE}')"
+
+
+def _fold(connection: "duckdb.DuckDBPyConnection", span: Span, name: str) -> str:
     logged = _LOGGED.get(name, name)
     values = connection.execute(
         f"SELECT {logged} FROM attempts WHERE {_in_span(span)} AND {logged} IS NOT NULL "
         f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {FOLD_LIMIT + 1}"
     ).fetchall()
-    value = f"coalesce(spanned.{name}, '{NO_VALUE}')"
     if len(values) <= FOLD_LIMIT:
-        return f"{value} AS {name}"
+        return f"{_value(name)} AS {name}"
     kept = ", ".join(engine.literal(each) for (each,) in values[:FOLD_LIMIT])
-    return f"CASE WHEN {value} IN ({kept}, '{NO_VALUE}') THEN {value} ELSE '{OTHER}' END AS {name}"
+    return f"CASE WHEN {_value(name)} IN ({kept}, '{NO_VALUE}') THEN {_value(name)} ELSE '{OTHER}' END AS {name}"
 
 
 def _create_rates(connection: "duckdb.DuckDBPyConnection", span: Span, kinds: tuple[str, ...]) -> None:

@@ -51,8 +51,9 @@ def alone(connection: "duckdb.DuckDBPyConnection", where: str = "TRUE") -> Mappi
         columns.append(_product(place, "a", "b", places) + f" AS without{place}")
     names = [name for name in factors.NAMES if name not in factors.OUTSIDE]
     sums = ", ".join(
-        f"sum({split.driver_value(name, 'only{place} - before')}), sum({split.driver_value(name, 'after - without{place}')})"
+        f"sum({split.driver_value(name, value)})"
         for name in names
+        for value in ("only{place} - before", "after - without{place}")
     )
     found = connection.execute(
         f"WITH products AS (SELECT *, {', '.join(columns)} FROM driver_leaves WHERE continues AND {where}) "

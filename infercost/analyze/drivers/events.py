@@ -32,7 +32,7 @@ _Found = tuple[datetime, str, str, Decimal | None]
 
 
 def find(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[Event, ...]:
-    """Return what began in the current window, the dearest first; of names only those that the whole store lacks before.
+    """Return what began in the current window, the dearest first; a name counts when the whole store lacks it before.
 
     A price row is told when attempts of the window were priced by it and it took effect since the baseline began.
     """
@@ -48,20 +48,23 @@ def find(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[Event, ..
 
 
 def _names(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[_Found]:
-    events: list[_Found] = []
-    for column, words in COLUMNS.items():
-        rows = connection.execute(
-            f"""
-            SELECT {column}, min(started_at), sum(effective_cost)
+    """Return the new values of COLUMNS; a column that had no value before says nothing new by having one."""
+    columns = ", ".join(COLUMNS)
+    which = " ".join(f"WHEN grouping({column}) = 0 THEN '{column}'" for column in COLUMNS)
+    value = f"coalesce({columns})"
+    rows = connection.execute(f"""
+        WITH seen AS (
+            SELECT CASE {which} END AS name, {value} AS value, min(started_at) AS began, sum(effective_cost) AS cost
             FROM attempts
-            WHERE {column} IS NOT NULL AND started_at < {moment(span.until)}
-            GROUP BY 1
-            HAVING min(started_at) >= {moment(span.since)}
-                AND (SELECT min(started_at) FROM attempts WHERE {column} IS NOT NULL) < {moment(span.since)}
-            """
-        ).fetchall()
-        events += [(when, f"new {words}", str(name), cost) for name, when, cost in rows]
-    return events
+            WHERE started_at < {moment(span.until)}
+            GROUP BY GROUPING SETS ({", ".join(f"({column})" for column in COLUMNS)})
+            HAVING value IS NOT NULL
+        )
+        SELECT name, value, began, cost FROM seen
+        WHERE began >= {moment(span.since)}
+            AND name IN (SELECT name FROM seen GROUP BY name HAVING min(began) < {moment(span.since)})
+    """).fetchall()
+    return [(when, f"new {COLUMNS[name]}", str(found), cost) for name, found, when, cost in rows]
 
 
 def _tags(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[_Found]:

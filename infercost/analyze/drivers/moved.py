@@ -38,7 +38,8 @@ def find(
                 AND started_at >= {moment(span.since)} AND started_at < {moment(span.until)}
         ), requests_now AS (
             SELECT request_key, {cell}, min(started_at) AS started_at, max_by(model, effective_cost) AS model,
-                count(*) AS attempts, sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
+                count(*) AS attempts, sum(input_tokens)::BIGINT AS input_tokens,
+                sum(output_tokens)::BIGINT AS output_tokens,
                 sum(effective_cost) AS cost
             FROM named WHERE {where} GROUP BY ALL
         ), usual AS (

@@ -170,7 +170,7 @@ def _of_kind(kind: str) -> str:
 
 
 def ratio(top: str, bottom: str, side: int, kind: str) -> str:
-    """Return a ratio of one window as SQL; where it is 0 by 0 that of the other window stands, so that it does not change."""
+    """Return a ratio of one window as SQL; where it is 0 by 0, that of the other window: it does not change then."""
     top, bottom = (name.replace("_kind", f"_{kind}") for name in (top, bottom))
     if bottom == "one":
         return f"{top}_{side}"
@@ -233,32 +233,43 @@ def _driver(name: str) -> str:
 
 
 def driver_value(name: str, value: str) -> str:
-    """Return SQL that picks `value` ({place} = the driver's place in a leaf's chain) for one driver, 0 where it has none."""
+    """Return SQL that picks `value` ({place}: where the driver is in a leaf's chain); 0 where the leaf has no such."""
     branches = [
-        f"WHEN {condition} THEN {value.format(place=place)}"
-        for condition, chain, _ in classes()
-        for place, driver in enumerate(chain, start=1)
+        f"WHEN {each.condition} THEN {value.format(place=place)}"
+        for each in classes()
+        for place, driver in enumerate(each.drivers, start=1)
         if driver == name
     ]
     return f"CASE {' '.join(branches)} ELSE 0 END" if branches else "0"
 
 
-def classes() -> list[tuple[str, list[str], str]]:
-    """Return each class of leaves: its condition, the driver of each of its factors ('' = none), one of its kinds."""
+@dataclass(frozen=True)
+class LeafClass:
+    """Leaves with one chain: those of `kinds`, on pools or not; `drivers` names each factor's driver ('' = none)."""
+
+    is_pool: bool
+    kinds: tuple[str, ...]
+    chain: tuple[factors.Factor, ...]
+    drivers: tuple[str, ...]
+
+    @property
+    def condition(self) -> str:
+        """The leaves of the class as a SQL condition."""
+        kinds = "', '".join(self.kinds)
+        return f"{'is_pool' if self.is_pool else 'NOT is_pool'} AND kind IN ('{kinds}')"
+
+
+def classes() -> list[LeafClass]:
+    """Return every class of leaves."""
     found = []
-    for pooled in (False, True):
-        for kind in (factors.PROMPT_KINDS[0], *factors.PER_ATTEMPT):
-            kinds = "', '".join(kinds_of(kind))
-            chain = [factor.of(kind) for factor in factors.chain(kind)]
-            if pooled:
-                chain = [factors.POOL_PRICE.get(driver, driver) for driver in chain]
-            found.append((f"{'is_pool' if pooled else 'NOT is_pool'} AND kind IN ('{kinds}')", chain, kind))
+    for is_pool in (False, True):
+        for kinds in (factors.PROMPT_KINDS, *((kind,) for kind in factors.PER_ATTEMPT)):
+            chain = factors.chain(kinds[0])
+            drivers = tuple(factor.of(kinds[0]) for factor in chain)
+            if is_pool:
+                drivers = tuple(factors.POOL_PRICE.get(driver, driver) for driver in drivers)
+            found.append(LeafClass(is_pool, kinds, chain, drivers))
     return found
-
-
-def kinds_of(kind: str) -> tuple[str, ...]:
-    """Return the kinds in the class of `kind`: all that make up a prompt, or the kind alone."""
-    return factors.PROMPT_KINDS if kind in factors.PROMPT_KINDS else (kind,)
 
 
 def level_of(name: str, kind: str | None) -> tuple[tuple[str, ...], str]:

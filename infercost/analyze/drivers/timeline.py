@@ -21,6 +21,7 @@ LIKELY = 3.84
 
 DAY, HOUR = "day", "hour"
 
+_COME_OR_GONE = "SEMI JOIN (FROM driver_by_feature WHERE NOT continues) AS changed USING (feature)"
 _CONTINUING = "SEMI JOIN (FROM driver_by_feature WHERE continues) AS kept USING (feature)"
 
 
@@ -34,7 +35,8 @@ def spread(
     """
     _bucket(connection, kinds, unit, zone)
     _slopes(connection, where)
-    rows = " UNION ALL ".join(_parts(kinds, where))
+    moved = _moved(connection, where)
+    rows = " UNION ALL ".join(_parts(kinds, where, moved))
     found = connection.execute(f"""
         SELECT bucket, driver, sum(amount) FROM ({rows}) WHERE bucket IS NOT NULL GROUP BY ALL ORDER BY ALL
     """).fetchall()
@@ -56,7 +58,7 @@ def _spend(kinds: tuple[str, ...], side: int) -> str:
 
 
 def _bucket(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], unit: str, zone: str) -> None:
-    """Create `driver_buckets`: the sums of every leaf in each bucket, now (_1) and in the hours matched with it (_0)."""
+    """Create `driver_buckets`: the sums of every leaf in each bucket (_1), and of the hours matched with it (_0)."""
     names = (*split.COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in split.MEASURES))
     start = f"date_trunc('{unit}', {{hour}} AT TIME ZONE {engine.literal(zone)}) AT TIME ZONE {engine.literal(zone)}"
     prompt = [kind for kind in kinds if kind in factors.PROMPT_KINDS]
@@ -110,25 +112,34 @@ def _slopes(connection: "duckdb.DuckDBPyConnection", where: str) -> None:
     """)
 
 
-def _parts(kinds: tuple[str, ...], where: str) -> list[str]:
-    """Return a SELECT of (bucket, driver, amount) for every ratio of every factor, and for features come and gone."""
+def _moved(connection: "duckdb.DuckDBPyConnection", where: str) -> set[tuple[str, bool, str]]:
+    """Return the (driver, is_pool, kind) that had an effect on any leaf; nothing else needs to be spread."""
+    sums = ", ".join(f"bool_or({name} <> 0)" for name in factors.NAMES)
+    rows = connection.execute(f"SELECT is_pool, kind, {sums} FROM driver_effects WHERE {where} GROUP BY ALL").fetchall()
+    return {
+        (name, is_pool, kind)
+        for is_pool, kind, *found in rows
+        for name, did in zip(factors.NAMES, found, strict=True)
+        if did
+    }
+
+
+def _parts(kinds: tuple[str, ...], where: str, moved: set[tuple[str, bool, str]]) -> list[str]:
+    """Return a SELECT of (bucket, driver, amount) for every ratio that moved, and for features come and gone."""
     parts = [
-        f"SELECT bucket, 'new_features' AS driver, sum({_spend(kinds, 1)}) AS amount FROM driver_buckets "
-        f"SEMI JOIN (FROM driver_by_feature WHERE NOT continues) AS gone USING (feature) WHERE {where} GROUP BY ALL",
-        f"SELECT bucket, 'vanished_features', -sum({_spend(kinds, 0)}) FROM driver_buckets "
-        f"SEMI JOIN (FROM driver_by_feature WHERE NOT continues) AS gone USING (feature) WHERE {where} GROUP BY ALL",
+        f"SELECT bucket, '{name}' AS driver, {amount} AS amount FROM driver_buckets {_COME_OR_GONE} "
+        f"WHERE {where} GROUP BY ALL"
+        for name, amount in (
+            ("new_features", f"sum({_spend(kinds, 1)})"),
+            ("vanished_features", f"-sum({_spend(kinds, 0)})"),
+        )
     ]
-    for condition, chain, sample in split.classes():
-        if not any(kind in kinds for kind in split.kinds_of(sample)):
-            continue
-        for place, (driver, factor) in enumerate(zip(chain, factors.chain(sample), strict=True), start=1):
-            if not driver:
-                continue
-            for number, (top, bottom) in enumerate(factor.ratios):
+    for leaves in split.classes():
+        for place, (driver, factor) in enumerate(zip(leaves.drivers, leaves.chain, strict=True), start=1):
+            occurring = [kind for kind in leaves.kinds if (driver, leaves.is_pool, kind) in moved]
+            for number, ratio in enumerate(factor.ratios if occurring else ()):
                 slope = _own_slope(factor, place, number)
-                parts += _of_ratio(
-                    driver, condition, slope, (top, bottom), [k for k in split.kinds_of(sample) if k in kinds]
-                )
+                parts += _of_ratio(driver, leaves.condition, slope, ratio, occurring)
     return parts
 
 
