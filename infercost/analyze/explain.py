@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from infercost import schema
 from infercost.analyze import windows
 from infercost.analyze.build import CURRENCY
 from infercost.analyze.database import connect
@@ -35,7 +34,6 @@ from infercost.analyze.explanation import (
     Explanation,
     MovedRequest,
     Onset,
-    SplitTable,
 )
 from infercost.analyze.reading import Reading
 from infercost.errors import NoDataError, UsageError
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
     from infercost.config import Config
     from infercost.store import Store
 
-DEFAULT_BY: tuple[tuple[str, ...], ...] = (("feature",), ("cohort",), ("route",), ("model",))
+DEFAULT_BY: tuple[tuple[str, ...], ...] = (("feature",), ("route",))
 """What the split is shown by unless it is asked for otherwise."""
 
 CONTRIBUTIONS = 8
@@ -98,7 +96,7 @@ def make_explanation(
     Raises UsageError for words that cannot be understood, NoDataError when either window holds no attempt.
     """
     window = windows.resolve_window(since, until, now, settings.zone)
-    baseline = windows.baseline_window(window, compare)
+    baseline = windows.explained_baseline(window, compare)
     if baseline is None:
         raise UsageError("a change needs a baseline", hint="leave out --compare none")
     question = Question(window, baseline, _by(by), tuple(_condition(each) for each in where))
@@ -292,6 +290,3 @@ def _requests(
     top = [line for line in top if line.effect > 0][:EXPLAINED]
     each = REQUESTS // max(len(top), 1)
     return tuple(request for line in top for request in moved.find(connection, span, line.name, line.segment, each))
-
-
-__all__ = ["Question", "SplitTable", "explain", "make_explanation", "schema"]

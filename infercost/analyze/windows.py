@@ -19,6 +19,9 @@ MOMENT_FORMS = "a date such as 2026-11-01, or a time such as 2026-11-01T06:00"
 UNTIL_FORMS = (
     "a date such as 2026-11-18 (that whole day is in) or a time such as 2026-11-18T06:00 (the first moment out)"
 )
+EXPLAIN_FORMS = (
+    "previous, a span directly before the window such as 4w or 28d, or the start of a window of the same length"
+)
 COMPARE_FORMS = "previous, none, or the start of a window of the same length: a date or a time"
 
 
@@ -62,6 +65,21 @@ def baseline_window(window: Window, compare: str) -> Window | None:
             hint="choose an earlier start, or --compare previous",
         )
     return baseline
+
+
+def explained_baseline(window: Window, compare: str) -> Window | None:
+    """Return the window to explain `window` against: as `baseline_window`, or a span such as `4w` directly before it.
+
+    Windows of other lengths can be explained, because their hours are matched. Raises UsageError as it does.
+    """
+    if _SPAN.fullmatch(compare.strip()):
+        return _window(_start(compare, window.start, zone_of(window)), window.start)
+    try:
+        return baseline_window(window, compare)
+    except UsageError as error:
+        if error.hint == f"allowed: {COMPARE_FORMS}":
+            raise UsageError(error.message, hint=f"allowed: {EXPLAIN_FORMS}") from error
+        raise
 
 
 def period_window(moment: datetime, period: str, zone: str) -> Window:

@@ -40,7 +40,7 @@ def explain(
         typer.Option(
             "--by", metavar="DIMENSIONS", help="Tables, joined with commas; feature+model is one table of two."
         ),
-    ] = "feature,cohort,route,model",
+    ] = "feature,route",
     where: Annotated[
         list[str] | None,
         typer.Option("--where", metavar="DIMENSION=VALUE", help="Only this part of the spend; may be repeated."),
