@@ -13,6 +13,11 @@ def nodes(factors: int) -> tuple[tuple[float, float], ...]:
     return tuple(sorted(((1 - point) / 2, weight / 2) for point, weight in found))
 
 
+def literals(factors: int) -> tuple[tuple[str, str], ...]:
+    """Return the nodes as SQL literals of type DOUBLE."""
+    return tuple((f"{point:.17f}e0", f"{weight:.17f}e0") for point, weight in nodes(factors))
+
+
 def _node(count: int, place: int) -> tuple[float, float]:
     """Return a root of the Legendre polynomial of degree `count`, by Newton's method, and its weight."""
     point = cos(pi * (place + 0.75) / (count + 0.5))

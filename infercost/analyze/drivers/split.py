@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infercost.analyze.drivers import factors
-from infercost.analyze.drivers.quadrature import nodes
+from infercost.analyze.drivers.quadrature import literals
 from infercost.errors import InternalError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _FIRST = (*_BAND, *factors.FIRST)
 
 COUNTS = ("requests", "dispatched", "answered", "priced", "request_tokens", "priced_tokens", "attempts")
 MEASURES = ("units", "base", "list", "cost")
+
+_WEIGHTS = "SELECT baseline_hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour"
 
 _TOLERANCE = 1_000_000
 """Picodollars (a micro-dollar) that floating point may leave over on a leaf before it is an error."""
@@ -74,10 +76,12 @@ def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells
 
 def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str) -> None:
     """Create `driver_both`: every leaf with its sums in the matched baseline (_0) and the current window (_1)."""
-    (is_even,) = connection.execute(
-        "SELECT bool_and(abs(weight - 1) < 1e-9) FROM (SELECT sum(weight) AS weight FROM driver_matches "
-        "GROUP BY baseline_hour)"
-    ).fetchall()[0]
+    # Where every hour of the baseline counts once, sums stay whole numbers.
+    (is_even,) = connection.execute(f"""
+        SELECT bool_and(coalesce(abs(weight - 1) < 1e-9, FALSE))
+        FROM (SELECT DISTINCT hour FROM {cells} WHERE period = 'baseline') AS hours
+        LEFT JOIN ({_WEIGHTS}) AS weights ON hours.hour = weights.baseline_hour
+    """).fetchall()[0]
     columns = []
     for name in (*COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in MEASURES)):
         weighted = name if is_even else f"{name} * coalesce(weight, 0)"
@@ -88,7 +92,7 @@ def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cell
         columns.append(f"coalesce(sum(cost_{kind}) FILTER (WHERE period = 'current'), 0)::BIGINT AS raw_{kind}_1")
     prompt = [kind for kind in kinds if kind in factors.PROMPT_KINDS]
     units = ", ".join(
-        f"{' + '.join(f'units_{kind}_{side}' for kind in prompt) or '0.0'} AS prompt_units_{side}" for side in (0, 1)
+        f"{' + '.join(f'units_{kind}_{side}' for kind in prompt) or '0e0'} AS prompt_units_{side}" for side in (0, 1)
     )
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_both AS
@@ -96,9 +100,7 @@ def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cell
         FROM (
             SELECT {", ".join(KEYS)}, {", ".join(columns)}
             FROM {cells}
-            LEFT JOIN (
-                SELECT baseline_hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour
-            ) AS weights ON {cells}.period = 'baseline' AND {cells}.hour = weights.baseline_hour
+            LEFT JOIN ({_WEIGHTS}) AS weights ON {cells}.period = 'baseline' AND {cells}.hour = weights.baseline_hour
             WHERE period IN ('baseline', 'current')
             GROUP BY ALL
         )
@@ -131,7 +133,7 @@ def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
     parts = " UNION ALL ".join(_of_kind(kind) for kind in kinds) or _no_leaf()
     connection.execute(f"""
         CREATE OR REPLACE TEMP VIEW driver_wide AS
-        SELECT driver_both.*, 1.0 AS one_0, 1.0 AS one_1,
+        SELECT driver_both.*, 1e0 AS one_0, 1e0 AS one_1,
             prompt_units_0 AS tokens_leaf_0, prompt_units_1 AS tokens_leaf_1,
             attempts_0 AS attempts_leaf_0, attempts_1 AS attempts_leaf_1,
             driver_by_feature.* EXCLUDE (feature),
@@ -150,9 +152,9 @@ def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
 
 
 def _no_leaf() -> str:
-    values = ", ".join(f"0.0 AS a{place}, 0.0 AS b{place}" for place in range(1, len(factors.PROMPT_CHAIN) + 1))
+    values = ", ".join(f"0e0 AS a{place}, 0e0 AS b{place}" for place in range(1, len(factors.PROMPT_CHAIN) + 1))
     return (
-        f"SELECT {', '.join(KEYS)}, '' AS kind, TRUE AS continues, {values}, 0.0 AS matched_0, "
+        f"SELECT {', '.join(KEYS)}, '' AS kind, TRUE AS continues, {values}, 0e0 AS matched_0, "
         "0::BIGINT AS cost_0, 0::BIGINT AS cost_1 FROM wide WHERE FALSE"
     )
 
@@ -184,15 +186,15 @@ def ratio(top: str, bottom: str, side: int, kind: str) -> str:
 def _effects(connection: "duckdb.DuckDBPyConnection") -> None:
     """Create `driver_effects`: a row a leaf and kind with the picodollars of every driver."""
     places = range(1, len(factors.PROMPT_CHAIN) + 1)
-    points = nodes(len(places))
+    points = literals(len(places))
     products = ", ".join(
-        f"{' * '.join(f'(a{place} + {point!r} * (b{place} - a{place}))' for place in places)} AS p{number}"
+        f"{' * '.join(f'(a{place} + {point} * (b{place} - a{place}))' for place in places)} AS p{number}"
         for number, (point, _) in enumerate(points)
     )
     values = ", ".join(
-        f"CASE WHEN NOT continues OR a{place} = b{place} THEN 0.0 ELSE (b{place} - a{place}) * ("
+        f"CASE WHEN NOT continues OR a{place} = b{place} THEN 0e0 ELSE (b{place} - a{place}) * ("
         + " + ".join(
-            f"{weight!r} * p{number} / (a{place} + {point!r} * (b{place} - a{place}))"
+            f"{weight} * p{number} / (a{place} + {point} * (b{place} - a{place}))"
             for number, (point, weight) in enumerate(points)
         )
         + f") END AS v{place}"

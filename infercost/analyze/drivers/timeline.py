@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from infercost import engine
 from infercost.analyze.drivers import factors, split
-from infercost.analyze.drivers.quadrature import nodes
+from infercost.analyze.drivers.quadrature import literals
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,15 +63,15 @@ def _bucket(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], uni
     start = f"date_trunc('{unit}', {{hour}} AT TIME ZONE {engine.literal(zone)}) AT TIME ZONE {engine.literal(zone)}"
     prompt = [kind for kind in kinds if kind in factors.PROMPT_KINDS]
     units = ", ".join(
-        f"{' + '.join(f'units_{kind}_{side}' for kind in prompt) or '0.0'} AS prompt_units_{side}" for side in (0, 1)
+        f"{' + '.join(f'units_{kind}_{side}' for kind in prompt) or '0e0'} AS prompt_units_{side}" for side in (0, 1)
     )
-    now = ", ".join(f"sum({name})::DOUBLE AS {name}_1, 0.0 AS {name}_0" for name in names)
-    then = ", ".join(f"0.0 AS {name}_1, sum({name} * weight)::DOUBLE AS {name}_0" for name in names)
+    now = ", ".join(f"sum({name})::DOUBLE AS {name}_1, 0e0 AS {name}_0" for name in names)
+    then = ", ".join(f"0e0 AS {name}_1, sum({name} * weight)::DOUBLE AS {name}_0" for name in names)
     both = ", ".join(f"sum({name}_{side}) AS {name}_{side}" for name in names for side in (0, 1))
     keys = ", ".join(split.KEYS)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_buckets AS
-        SELECT *, {units}, 1.0 AS one_0, 1.0 AS one_1 FROM (
+        SELECT *, {units}, 1e0 AS one_0, 1e0 AS one_1 FROM (
             SELECT bucket, {keys}, {both} FROM (
                 SELECT {start.format(hour="hour")} AS bucket, {keys}, {now}
                 FROM driver_cells WHERE period = 'current' GROUP BY ALL
@@ -88,15 +88,15 @@ def _bucket(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], uni
 def _slopes(connection: "duckdb.DuckDBPyConnection", where: str) -> None:
     """Create `driver_slopes`: what one unit of each factor is worth on each leaf, where the factor changed."""
     places = range(1, len(factors.PROMPT_CHAIN) + 1)
-    points = nodes(len(places))
+    points = literals(len(places))
     products = ", ".join(
-        f"{' * '.join(f'(a{place} + {point!r} * (b{place} - a{place}))' for place in places)} AS p{number}"
+        f"{' * '.join(f'(a{place} + {point} * (b{place} - a{place}))' for place in places)} AS p{number}"
         for number, (point, _) in enumerate(points)
     )
     slopes = ", ".join(
-        f"CASE WHEN a{place} = b{place} THEN 0.0 ELSE "
+        f"CASE WHEN a{place} = b{place} THEN 0e0 ELSE "
         + " + ".join(
-            f"{weight!r} * p{number} / (a{place} + {point!r} * (b{place} - a{place}))"
+            f"{weight} * p{number} / (a{place} + {point} * (b{place} - a{place}))"
             for number, (point, weight) in enumerate(points)
         )
         + f" END AS k{place}"

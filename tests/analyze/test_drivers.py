@@ -1,0 +1,184 @@
+"""What each driver is: one thing changes between two weeks, and its driver alone has the dollars."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+import spend
+from spend import SINCE, WEEK, Call
+
+from infercost.analyze.drivers import cells, effects, factors
+
+CENT = Decimal("0.01")
+
+
+def week(**change: object) -> list[Call]:
+    """Return calls of two features through a week, some cached, of two models; `change` goes into all of them."""
+    found = []
+    for day in range(-7, 0):
+        for place in range(4):
+            found.append(Call(day, hour=9 + place, model=("small", "large")[place % 2], cached=500 * (place % 2)))
+            found.append(Call(day, feature="search", hour=9 + place, prompt=4000, output=400, reasoning=50))
+    return [replace(each, **change) for each in found]
+
+
+def later(calls: list[Call], change: Callable[[Call], Call] = lambda call: call) -> list[Call]:
+    """Return the calls a week later, changed."""
+    return [replace(change(call), day=call.day + 7) for call in calls]
+
+
+BEFORE = week()
+
+CASES: dict[str, tuple[str, Callable[[Call], Call]]] = {
+    "longer answers": ("output_length", lambda call: replace(call, output=call.output * 2)),
+    "more reasoning": ("reasoning", lambda call: replace(call, reasoning=call.reasoning * 3)),
+    "a dearer model": (
+        "routing",
+        lambda call: replace(call, model="large" if call.feature == "search" else call.model),
+    ),
+    "a new dearer model for all": ("routing", lambda call: replace(call, model="new")),
+    "the cache is read no more": ("prompt_cache", lambda call: replace(call, cached=0)),
+    "batch instead of standard": ("service_tier", lambda call: replace(call, lane="batch")),
+    "a raise of the list price": ("list_price", lambda call: replace(call, raised=True)),
+    "a discount": ("discount", lambda call: replace(call, paid=Decimal("0.8"))),
+    "a customer group takes over": ("cohort_mix", lambda call: replace(call, cohort="pro")),
+    "prices become unknown": ("unpriced", lambda call: replace(call, priced=False)),
+}
+
+
+@pytest.mark.parametrize(("driver", "change"), CASES.values(), ids=CASES)
+def test_one_change_is_one_driver(driver: str, change: Callable[[Call], Call]) -> None:
+    child = spend.bridge([*BEFORE, *later(BEFORE, change)])
+    found = spend.moved(child)
+    # Equal costs of all groups: a change of who calls costs nothing.
+    expected = set() if driver == "cohort_mix" else {driver}
+    assert {name for name, effect in found.items() if abs(effect) >= CENT / 1000} == expected
+    assert sum(found.values()) == child.after - child.before
+
+
+def test_twice_the_requests_are_volume() -> None:
+    assert set(spend.moved(spend.bridge([*BEFORE, *later(BEFORE), *later(BEFORE)]))) == {"volume"}
+
+
+def test_a_feature_that_grows_is_volume_and_mix() -> None:
+    grown = [call for call in BEFORE if call.feature == "search"]
+    child = spend.bridge([*BEFORE, *later(BEFORE), *later(grown)])
+    assert set(spend.moved(child)) == {"volume", "feature_mix"}
+    extra = sum((call.row()["effective_cost"] for call in grown), Decimal(0))
+    assert child.effects["volume"] + child.effects["feature_mix"] == extra
+
+
+def test_longer_prompts_are_prompt_length_although_they_change_their_band() -> None:
+    calls = [replace(call, cached=0) for call in BEFORE]
+    child = spend.bridge([*calls, *later(calls, lambda call: replace(call, prompt=call.prompt * 3))])
+    assert set(spend.moved(child)) == {"prompt_length"}
+
+
+def test_features_that_come_and_go_are_drivers_of_their_own() -> None:
+    child = spend.bridge([*BEFORE, *week(feature="old"), *later(BEFORE), *later(week(feature="fresh"))])
+    found = spend.moved(child)
+    assert set(found) == {"new_features", "vanished_features"}
+    assert found["new_features"] == -found["vanished_features"]
+
+
+def test_answers_of_the_gateways_cache_save_volume_elsewhere_nothing() -> None:
+    missed = week(gateway_cache="miss")
+    hit = [replace(call, gateway_cache="exact") if call.hour == 9 else call for call in missed]
+    assert set(spend.moved(spend.bridge([*missed, *later(hit)]))) <= {"gateway_cache", "routing", "prompt_cache"}
+    alike = [call for call in missed if call.feature == "search"]
+    half = [replace(call, gateway_cache="exact") if call.hour < 11 else call for call in alike]
+    assert set(spend.moved(spend.bridge([*alike, *later(half)]))) == {"gateway_cache"}
+
+
+def test_retries_and_fallbacks_are_no_routing_and_no_volume() -> None:
+    named = [replace(call, request=f"r{place}") for place, call in enumerate(BEFORE)]
+    after = later(named)
+    failed = [replace(call, status="error") for call in after if call.hour == 9]
+    again = [replace(call, number=2, model="large") for call in after if call.hour == 9]
+    rest = [call for call in after if call.hour != 9]
+    found = spend.moved(spend.bridge([*named, *failed, *again, *rest]))
+    assert set(found) == {"retries"}
+    assert found["retries"] == sum((call.row()["effective_cost"] for call in again), Decimal(0))
+
+
+def test_failures_without_usage_are_failures_and_no_shorter_prompts() -> None:
+    empty = {
+        f"{kind}_tokens": None
+        for kind in ("input_uncached", "cache_read", "output_text", "reasoning", "input", "output")
+    }
+    costs = {f"{kind}_cost": None for kind in ("input_uncached", "cache_read", "output_text", "reasoning")}
+    more = {**empty, **costs, "effective_cost": Decimal(0), "list_cost": Decimal(0), "price_basis": "rule"}
+    alike = [call for call in BEFORE if call.feature == "search"]
+    after = later(alike, lambda call: replace(call, status="error", more=more) if call.hour == 9 else call)
+    assert set(spend.moved(spend.bridge([*alike, *after]))) == {"retries"}
+
+
+def test_requests_that_move_between_equal_routes_cost_nothing() -> None:
+    alike = [replace(call, model="small", cached=0) for call in BEFORE if call.feature == "chat"]
+    for rising in (1, 2, 3):
+        after = later(
+            alike, lambda call, rising=rising: replace(call, route="auto") if call.hour < 9 + rising else call
+        )
+        found = spend.moved(spend.bridge([*alike, *after, *later(alike)]))
+        assert all(abs(effect) < CENT / 1000 for name, effect in found.items() if name != "volume")
+
+
+def test_windows_of_other_lengths_differ_by_the_calendar_alone() -> None:
+    month = [replace(call, day=call.day - 7 * back) for back in range(4) for call in BEFORE]
+    longer = cells.Span(SINCE, SINCE + WEEK, SINCE - 4 * WEEK, SINCE)
+    assert set(spend.moved(spend.bridge([*month, *later(BEFORE)], longer))) == {"calendar"}
+
+
+def test_weekdays_are_matched() -> None:
+    busy = [replace(call, number=each) for call in BEFORE for each in range(3) if call.day < -2 or each == 0]
+    weekend = cells.Span(SINCE + timedelta(days=5), SINCE + WEEK, SINCE - WEEK, SINCE)
+    assert set(spend.moved(spend.bridge([*busy, *later(busy)], weekend))) == {"calendar"}
+
+
+def test_time_of_day_stands_in_where_the_weekday_is_missing() -> None:
+    day = cells.Span(SINCE, SINCE + timedelta(days=1), SINCE - timedelta(days=1), SINCE)
+    assert not spend.moved(spend.bridge([*BEFORE, *later(BEFORE)], day))
+
+
+def test_pools_have_no_list_price() -> None:
+    pool = {"price_basis": "pool", "list_price_id": None, "list_cost": None}
+    before = week(more=pool)
+    child = spend.bridge([*before, *later(before, lambda call: replace(call, paid=Decimal(2)))])
+    assert set(spend.moved(child)) == {"capacity"}
+
+
+def test_every_driver_but_rare_kinds_is_shown_by_a_case() -> None:
+    shown = {driver for driver, _ in CASES.values()}
+    elsewhere = {
+        "calendar", "volume", "feature_mix", "new_features", "vanished_features", "gateway_cache", "retries",
+        "prompt_length", "capacity",
+    }  # fmt: skip
+    assert set(factors.NAMES) - shown - elsewhere == {"audio_image", "tool_fees"}
+
+
+def test_audio_images_and_searches_are_drivers_of_their_own() -> None:
+    def with_extras(call: Call) -> Call:
+        extras = {
+            "input_image_tokens": 100,
+            "input_image_cost": Decimal("0.01"),
+            "web_search_requests": 2,
+            "fee_cost": Decimal("0.02"),
+        }
+        return replace(call, more={**extras, "effective_cost": call.row()["effective_cost"] + Decimal("0.03")})
+
+    found = spend.moved(spend.bridge([*BEFORE, *later(BEFORE, with_extras)]))
+    assert found == {"audio_image": CENT * len(BEFORE), "tool_fees": 2 * CENT * len(BEFORE)}
+
+
+def test_only_this_and_undo_are_the_ends_of_the_range() -> None:
+    after = later(BEFORE, lambda call: replace(call, output=call.output * 2, raised=True))
+    with spend.split_calls([*BEFORE, *after]) as connection:
+        whole, alone = effects.whole(connection), effects.alone(connection)
+    for name in ("output_length", "list_price"):
+        only, undo = alone[name]
+        assert only < whole.effects[name] < undo
+    # Longer answers at the old price, and at the new one.
+    output = sum((Decimal(call.output * spend.rate(call, "output_text")) for call in BEFORE), Decimal(0)).scaleb(-12)
+    assert alone["output_length"] == (pytest.approx(output), pytest.approx(output * 5 / 4))
