@@ -204,7 +204,7 @@ class Batch:
             listed = ", ".join(engine.literal(file) for file in files)
             change.remove("attempts", snapshot.parts_of("attempts", files))
             select += f" UNION ALL BY NAME {step('rewrite', files=listed)}"
-        if self._any("priced") or files:
+        if self._any("winners") or files:
             change.add("attempts", self.store.write(self.connection, "attempts", select, name))
         prices.add_new(self.connection, self.store, snapshot, change, name)
         return change
@@ -226,9 +226,10 @@ class Batch:
         run = self.connection.execute
         run(f"CREATE OR REPLACE TEMP TABLE new_rejects AS {step('rejects')}")
         is_bill = self.form.table == "bills"
-        parts = {"is_unpriced": IS_UNPRICED, "unattributed": engine.literal(schema.UNATTRIBUTED)}
-        sql = step("counts_bills") if is_bill else step("counts", **parts)
-        counted = self.connection.sql(sql).to_arrow_table().to_pylist()
+        if not is_bill:
+            parts = {"is_unpriced": IS_UNPRICED, "unattributed": engine.literal(schema.UNATTRIBUTED)}
+            run(f"CREATE OR REPLACE TEMP TABLE told AS {step('told', **parts)}")
+        counted = self.connection.sql(step("counts_bills" if is_bill else "counts")).to_arrow_table().to_pylist()
         rows = []
         for counts, piece, load in zip(counted, pieces, loads, strict=True):
             told = ("attempts", "bill_lines", "overlapping", "skipped", "rejected")
@@ -280,14 +281,13 @@ class Batch:
         """Add the unpriced models, and what contradicts the format's rules, to the result."""
         run = self.connection.execute
         unpriced = run(
-            f"SELECT coalesce(price_model, '(no model)'), count(*) FROM priced WHERE {IS_UNPRICED} GROUP BY ALL"
+            "SELECT unpriced_model, sum(attempts)::BIGINT FROM told WHERE unpriced_model IS NOT NULL GROUP BY ALL"
         ).fetchall()
         for model, count in unpriced:
             self.result.unpriced_models[model] = self.result.unpriced_models.get(model, 0) + count
         rows = run(
-            "SELECT regexp_replace(contradiction, '[0-9]+', 'N', 'g') AS reason, count(*), "
-            "arg_min(source_file, (source_file, source_line)), arg_min(source_line, (source_file, source_line)) "
-            "FROM priced WHERE contradiction IS NOT NULL GROUP BY reason ORDER BY reason"
+            "SELECT contradiction, sum(attempts)::BIGINT, min(first_place).file, min(first_place).line "
+            "FROM told WHERE contradiction IS NOT NULL GROUP BY contradiction ORDER BY contradiction"
         ).fetchall()
         self.result.contradictions += [Contradiction(self.form.name, *row) for row in rows]
 

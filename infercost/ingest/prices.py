@@ -44,11 +44,15 @@ def add_new(
     connection: "duckdb.DuckDBPyConnection", store: Store, snapshot: Snapshot, change: Commit, name: str
 ) -> None:
     """Add to the commit the price rows and the model names that the store does not have yet."""
+    # An id stands for everything in its row: ids alone say what is new, and the rows are only read to be written.
+    known = "SELECT price_id FROM book_prices UNION ALL SELECT price_id FROM effective_prices"
+    own = "SELECT DISTINCT * FROM effective_prices ANTI JOIN book_prices USING (price_id)"
+    is_new = f"ANTI JOIN (SELECT price_id FROM ({relation(snapshot, 'prices')})) AS stored USING (price_id)"
+    names = f"FROM model_map EXCEPT FROM ({relation(snapshot, 'model_map')})"
     selects = {
-        "prices": "SELECT * FROM (FROM book_prices UNION FROM effective_prices) AS new "
-        f"ANTI JOIN ({relation(snapshot, 'prices')}) AS stored USING (price_id)",
-        "model_map": f"FROM model_map EXCEPT FROM ({relation(snapshot, 'model_map')})",
+        "prices": (f"SELECT * FROM ({known}) {is_new}", f"SELECT * FROM (FROM book_prices UNION ALL {own}) {is_new}"),
+        "model_map": (names, names),
     }
-    for table, select in selects.items():
-        if connection.execute(f"SELECT count(*) > 0 FROM ({select})").fetchall()[0][0]:
+    for table, (asked, select) in selects.items():
+        if connection.execute(f"SELECT count(*) > 0 FROM ({asked})").fetchall()[0][0]:
             change.add(table, store.write(connection, table, select, name))

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ FLATTEN_VERSION = 2
 """
 
 
+@cache
 def book_version() -> str:
     """Return the name of the price book with its version, such as `genai-prices 0.2.3`."""
     return f"{_PACKAGE} {version(_PACKAGE)}"
@@ -67,9 +69,16 @@ def _file_name() -> str:
 
 def _read(path: Path) -> pa.Table | None:
     try:
-        table = pq.read_table(path)
+        about = path.stat()
+        return _kept(path, about.st_mtime_ns, about.st_size)
     except (OSError, pa.ArrowException):
         return None
+
+
+@lru_cache(maxsize=1)
+def _kept(path: Path, _changed: int, _bytes: int) -> pa.Table | None:
+    """Return the table in a file, which is read again when it has changed; None where it is no price book."""
+    table = pq.read_table(path)
     return table if table.schema.equals(arrow_schema(schema.PRICES)) else None
 
 

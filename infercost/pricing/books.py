@@ -148,4 +148,4 @@ def _checked(path: Path, table: pa.Table) -> pa.Table:
             )
     if not rows:
         raise UsageError(f"{path}: no rows", hint=_HINT)
-    return to_table(rows)
+    return to_table(dict.fromkeys(rows))

@@ -27,15 +27,16 @@ def create_prices(
     pools: Sequence[Pool] = (),
     book: pa.Table | None = None,
 ) -> None:
-    """Create the tables `book_prices` and `effective_prices` (schema.PRICES) that `apply` reads.
+    """Create the views `book_prices` and `effective_prices` (schema.PRICES) that `apply` reads.
 
     The rows of pools are among the effective ones; no attempt's name resolves to them. `book` takes the place of the
     installed one.
     """
     book = load_book(cache_folder) if book is None else book
-    _create(connection, "book_prices", book)
-    _create(connection, "effective_prices", with_overrides(book, overrides))
-    _add(connection, "effective_prices", to_table(price_rows(pools)))
+    # Arrow tables are read where they lie: a copy in DuckDB costs more than the few times that it is read.
+    connection.register("book_prices", book)
+    effective = [with_overrides(book, overrides), to_table(price_rows(pools))]
+    connection.register("effective_prices", pa.concat_tables(effective))
 
 
 REGION_MAP = ("provider_name", "price_model", "region", "region_class")
@@ -55,10 +56,10 @@ def create_maps(
 
     Prices of scopes that appear for the first time are added to `effective_prices`.
     """
-    pairs = _distinct(connection, source, "provider_name", "price_model")
+    regions = _distinct(connection, source, "provider_name", "price_model", "region")
+    pairs = dict.fromkeys((provider, model) for provider, model, _ in regions)
     names = [ModelName(provider, model) for provider, model in pairs if model is not None]
     _create(connection, "model_map", model_map(resolve(names, aliases, overrides)))
-    regions = _distinct(connection, source, "provider_name", "price_model", "region")
     classes = [(*row, region_class(row[0], row[2], row[1])) for row in regions]
     rows = [row for row in classes if row[-1] is not None]
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(len(REGION_MAP))]
@@ -78,22 +79,17 @@ def _create_scopes(connection: "duckdb.DuckDBPyConnection", source: str, overrid
     for scope, those in {scopes.scope_of(those): those for those in found.values()}.items():
         known = connection.execute("SELECT count(*) FROM effective_prices WHERE scope = ?", [scope]).fetchall()
         if scope and known == [(0,)]:
-            book = connection.sql("FROM book_prices").to_arrow_table()
-            _add(connection, "effective_prices", scoped_rows(book, those, scope))
+            book, effective = (
+                connection.sql(f"FROM {name}").to_arrow_table() for name in ("book_prices", "effective_prices")
+            )
+            rows_of_scope = scoped_rows(book, those, scope).cast(effective.schema)
+            connection.register("effective_prices", pa.concat_tables([effective, rows_of_scope]))
 
 
 def _distinct(connection: "duckdb.DuckDBPyConnection", source: str, *columns: str) -> list[tuple[Any, ...]]:
     """Return the distinct values of some columns together."""
     query = f"SELECT DISTINCT {', '.join(columns)} FROM {identifier(source)} ORDER BY ALL"
     return connection.execute(query).fetchall()
-
-
-def _add(connection: "duckdb.DuckDBPyConnection", name: str, table: pa.Table) -> None:
-    connection.register("_incoming", table)
-    try:
-        connection.execute(f"INSERT INTO {identifier(name)} BY NAME FROM _incoming")
-    finally:
-        connection.unregister("_incoming")
 
 
 def _create(connection: "duckdb.DuckDBPyConnection", name: str, table: pa.Table) -> None:

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -255,6 +256,7 @@ def _part(row: Mapping[str, Any], folder: Path) -> Part:
     )
 
 
+@cache
 def _arrow_schema(table: str) -> Any:
     columns = schema.columns_sql(schema.TABLES[table])
     columns += "".join(f", {name} DATE" for name in PARTITION.get(table, ()))

@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,7 +82,7 @@ def test_store_busy_while_another_writes(cli: Cli, tmp_path: Path) -> None:
     sample = str(ROOT / "infercost/ingest/formats/litellm/sample.jsonl")
     assert cli("ingest", "logs", sample, "--store", "s").code == ExitCode.OK
     with FileLock(str(tmp_path / "s" / "lock")):
-        done = cli("ingest", "logs", sample, "--store", "s")
+        done = infercost("ingest", "logs", sample, "--store", "s", folder=tmp_path)
         reading = cli("status", "--store", "s")
 
     assert (done.code, done.out) == (ExitCode.STORE_BUSY, b"")
@@ -95,9 +98,6 @@ def test_the_page_of_exit_codes_lists_each() -> None:
 
 
 def test_a_reader_that_has_gone_is_no_error(sample_store: Path, tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     for arguments in (["sql", "from attempts", "-f", "csv"], ["sql", "select 1"], ["formats"], ["--help"]):
         process = subprocess.Popen(
             [sys.executable, "-m", "infercost", *arguments, *(["--store", str(sample_store)] * ("sql" in arguments))],
@@ -113,13 +113,13 @@ def test_a_reader_that_has_gone_is_no_error(sample_store: Path, tmp_path: Path) 
 
 
 def test_sample_logs_twice_changes_nothing(sample_store: Path, tmp_path: Path) -> None:
+    store = shutil.copytree(sample_store, tmp_path / "store")
+
     def held() -> str:
-        return infercost("status", "--json", "--store", str(sample_store), folder=tmp_path).text
+        return infercost("status", "--json", "--store", str(store), folder=tmp_path).text
 
     before = held()
-    again = infercost(
-        "ingest", "logs", str(ROOT / "sample_logs"), "--json", "--store", str(sample_store), folder=tmp_path
-    )
+    again = infercost("ingest", "logs", str(ROOT / "sample_logs"), "--json", "--store", str(store), folder=tmp_path)
 
     assert again.code == ExitCode.OK
     assert json.loads(again.text)["attempts"] == 0

@@ -6,18 +6,15 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from lab import payloads
+from lab import Lab, payloads
 
 from infercost import engine
 from infercost.config import Config
 from infercost.ingest.registry import formats
 from infercost.ingest.split import Splitter, page_path
-
-if TYPE_CHECKING:
-    from lab import Lab
 
 ROWS = formats()["litellm-spendlogs"]
 PLACE = ("load_id", "source_file", "source_line")
@@ -73,25 +70,30 @@ WRAPPED = {
 }
 
 
-def attempts(lab: "Lab", path: Path) -> list[dict[str, Any]]:
+def attempts(lab: Lab, path: Path) -> list[dict[str, Any]]:
     result = lab.ingest(path, store=f"store-{path.name}", settings=Config(hash_ids=False))
     assert [each.format for each in result.files] == [ROWS.name]
     return lab.attempts(f"store-{path.name}", without=PLACE)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The attempts of the records as they are, one a line."""
+    lab = Lab(tmp_path_factory.mktemp("plain"))
+    return attempts(lab, lab.write("lines.jsonl", LINES))
+
+
 @pytest.mark.parametrize("name", WRAPPED)
-def test_every_wrapping_gives_the_same_attempts(lab: "Lab", name: str) -> None:
-    plain = attempts(lab, lab.write("lines.jsonl", LINES))
+def test_every_wrapping_gives_the_same_attempts(lab: Lab, plain: list[dict[str, Any]], name: str) -> None:
     assert attempts(lab, lab.write(name, WRAPPED[name])) == plain
 
 
-def test_parquet_gives_the_same_attempts(lab: "Lab") -> None:
-    plain = attempts(lab, lab.write("lines.jsonl", LINES))
+def test_parquet_gives_the_same_attempts(lab: Lab, plain: list[dict[str, Any]]) -> None:
     as_parquet(lab.folder / "rows.parquet")
     assert attempts(lab, lab.folder / "rows.parquet") == plain
 
 
-def test_damaged_parquet_is_named(lab: "Lab") -> None:
+def test_damaged_parquet_is_named(lab: Lab) -> None:
     whole = as_parquet(lab.folder / "rows.parquet")
     path = lab.write("cut.parquet", whole[: len(whole) // 2])
     (file,) = lab.ingest(path).files
@@ -99,7 +101,7 @@ def test_damaged_parquet_is_named(lab: "Lab") -> None:
     assert file.problem.startswith("not a whole Parquet file")
 
 
-def test_members_of_an_archive_are_files_of_their_own(lab: "Lab") -> None:
+def test_members_of_an_archive_are_files_of_their_own(lab: Lab) -> None:
     content = as_zip(("a/rows.jsonl", LINES), ("a/other.csv", as_csv()), ("a/readme.md", b"no log"))
     result = lab.ingest(lab.write("export.zip", content))
     folder = lab.folder
@@ -119,13 +121,13 @@ def test_members_of_an_archive_are_files_of_their_own(lab: "Lab") -> None:
         (as_zip(("a.jsonl", LINES))[:-30], "the ZIP archive cannot be read"),
     ],
 )
-def test_archive_that_cannot_be_read_is_named(lab: "Lab", content: bytes, reason: str) -> None:
+def test_archive_that_cannot_be_read_is_named(lab: Lab, content: bytes, reason: str) -> None:
     (file,) = lab.ingest(lab.write("a.zip", content)).files
     assert file.problem is not None
     assert file.problem.startswith(reason)
 
 
-def test_member_of_an_archive_that_unpacks_beyond_all_bounds_is_left_out(lab: "Lab") -> None:
+def test_member_of_an_archive_that_unpacks_beyond_all_bounds_is_left_out(lab: Lab) -> None:
     from infercost.ingest import archive
 
     path = lab.write("bomb.zip", as_zip(("a.jsonl", LINES), ("b.jsonl", b" " * 5_000_000)))
@@ -138,7 +140,7 @@ def test_member_of_an_archive_that_unpacks_beyond_all_bounds_is_left_out(lab: "L
     assert result.left_out == [f"{lab.folder}/bomb.zip/b.jsonl"]
 
 
-def test_cells_with_line_breaks_count_as_one_record(lab: "Lab") -> None:
+def test_cells_with_line_breaks_count_as_one_record(lab: Lab) -> None:
     path = lab.write(
         "a.csv",
         "request_id,call_type,spend,startTime,status,model,end_user\n"
@@ -149,7 +151,7 @@ def test_cells_with_line_breaks_count_as_one_record(lab: "Lab") -> None:
     assert lab.rows("SELECT source_line, response_id FROM attempts ORDER BY 1") == [(2, "r1"), (3, "r2")]
 
 
-def test_records_of_a_page_longer_than_the_head_are_found(lab: "Lab") -> None:
+def test_records_of_a_page_longer_than_the_head_are_found(lab: Lab) -> None:
     from infercost.ingest import identify
 
     page = {"data": payloads(3), "padding": "x" * 10}

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from lab import Lab
 
-KILLS = 25
+MOMENTS = 13
+"""Parts of an ingest, in each of which it is killed."""
 FORMATS = ("claude-code", "litellm", "otlp")
 State = list[dict[str, Any]]
 
@@ -78,7 +79,8 @@ def assert_loads_agree(lab: "Lab", store: str) -> None:
     assert [row[1:] for row in wrong] in ([], [("old-claude.jsonl", 1, None)])
 
 
-def test_killed_ingest_leaves_a_state_between_commits(base: "Lab") -> None:
+@pytest.mark.parametrize("kills", [MOMENTS, pytest.param(4 * MOMENTS, marks=pytest.mark.slow)])
+def test_killed_ingest_leaves_a_state_between_commits(base: "Lab", kills: int) -> None:
     inputs = paths(base)
     files = [path for each in inputs.values() for path in each]
     states: list[State] = [base.attempts()]
@@ -95,14 +97,14 @@ def test_killed_ingest_leaves_a_state_between_commits(base: "Lab") -> None:
     moments = random.Random(20261123)  # noqa: S311
     reached: set[int] = set()
     at = len(FORMATS)
-    for number in range(KILLS):
+    for number in range(kills):
         if at == len(FORMATS):
             copied(base, "killed")
             at = 0
         shutil.rmtree(base.folder / "killed/work", ignore_errors=True)
         child = started(base, "killed", files)
         wait_for_writer(base, "killed")
-        time.sleep(duration * (number % 13 + moments.random()) / 13)
+        time.sleep(duration * (number % MOMENTS + moments.random()) / MOMENTS)
         child.kill()
         child.join()
         state = base.attempts("killed")

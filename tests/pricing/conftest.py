@@ -41,8 +41,7 @@ class Bench:
 
     def set_prices(self, book: pa.Table, effective: pa.Table) -> None:
         for name, table in (("book_prices", book), ("effective_prices", effective)):
-            self.connection.register("incoming", table)
-            self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM incoming")
+            self.connection.register(name, table)
 
     def price(
         self,

@@ -18,12 +18,12 @@ broken AS (
 kept AS (
     SELECT
         load_id,
-        count(*) AS attempts,
-        count(*) FILTER (WHERE $is_unpriced) AS unpriced,
-        count(*) FILTER (WHERE usage_source = 'missing') AS no_usage,
-        count(*) FILTER (WHERE feature = $unattributed) AS unattributed,
-        count(*) FILTER (WHERE contradiction IS NOT NULL) AS contradictions
-    FROM priced
+        sum(attempts)::BIGINT AS attempts,
+        sum(attempts) FILTER (WHERE unpriced_model IS NOT NULL)::BIGINT AS unpriced,
+        sum(attempts) FILTER (WHERE lacks_usage)::BIGINT AS no_usage,
+        sum(attempts) FILTER (WHERE is_unattributed)::BIGINT AS unattributed,
+        sum(attempts) FILTER (WHERE contradiction IS NOT NULL)::BIGINT AS contradictions
+    FROM told
     GROUP BY load_id
 ),
 told_twice AS (
