@@ -36,7 +36,7 @@ LITELLM_MAP = "litellm/model_prices_and_context_window_backup.json"
 NOT_IN_DOLLARS = ("ovhcloud",)
 """Providers whose euros the map holds as dollars."""
 
-LANE_PROVIDERS = ("google", "aws", "azure")
+LANE_PROVIDERS = ("google", "aws", "azure", "x-ai")
 """Providers of genai-prices that have lanes which it lacks."""
 
 LABS = {

@@ -11,7 +11,7 @@ from infercost.analyze import queries
 from infercost.analyze.budgets import budget_use
 from infercost.analyze.daily import daily_cost
 from infercost.analyze.headline import Known, day_text, headline
-from infercost.analyze.report import Figures, NamedCount, Report, Row, Section, Trust, Window
+from infercost.analyze.report import AliasedModel, Figures, NamedCount, Report, Row, Section, Trust, Window
 from infercost.errors import NoDataError
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ def _trust(
     since = parameters["since"]
     zone = since.tzinfo if isinstance(since, datetime) else None
     unpriced = _rows(connection, "coverage_unpriced", parameters)
+    aliased = _rows(connection, "coverage_aliased", parameters)
     return Trust(
         records=provenance["records"],
         attempts=both["attempts"],
@@ -207,6 +208,10 @@ def _trust(
         overlapping=provenance["overlapping"],
         unattributed_attempts=both["unattributed_attempts"],
         unattributed_cost=both["unattributed_cost_usd"] or Decimal(0),
+        aliased_models=tuple(
+            AliasedModel(row["price_model"], row["provider"], row["model"], row["method"], row["attempts"])
+            for row in aliased
+        ),
         price_books=tuple(provenance["price_books"]),
         schema_version=schema.SCHEMA_VERSION,
         newest_event=newest.astimezone(zone) if newest else None,

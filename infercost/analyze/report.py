@@ -77,6 +77,17 @@ class NamedCount:
 
 
 @dataclass(frozen=True)
+class AliasedModel:
+    """A logged model that was priced as `model` of `provider` in the price book, and by which steps (`method`)."""
+
+    name: str
+    provider: str
+    model: str
+    method: str
+    attempts: int
+
+
+@dataclass(frozen=True)
 class Trust:
     """What the figures stand on: how much was read, rejected, not priced, not attributed, in both windows together."""
 
@@ -96,6 +107,7 @@ class Trust:
     overlapping: int
     unattributed_attempts: int
     unattributed_cost: Decimal
+    aliased_models: tuple[AliasedModel, ...]
     price_books: tuple[str, ...]
     schema_version: int
     newest_event: datetime | None

@@ -56,8 +56,8 @@ def _flatten() -> pa.Table:
     from infercost.pricing import flatten, history, overrides, regions, second_book
 
     known = corrections.load()
-    rows = overrides.corrected(flatten.price_rows(book_version(), known), known)
-    rows = second_book.with_lanes(history.with_history(rows, known.retold))
+    rows = history.with_history(flatten.price_rows(book_version(), known), known.retold)
+    rows = second_book.with_lanes(overrides.corrected(rows, known))
     rows += second_book.model_rows({(row.provider, row.model) for row in rows})
     return to_table([*rows, *regions.region_rows(rows)])
 

@@ -45,11 +45,24 @@ class Peak:
 
 @dataclass(frozen=True)
 class Rate:
-    """Rates that the book lacks, in US dollars per million tokens."""
+    """Rates that the book lacks, in US dollars per million tokens, from `moment` on (None: always)."""
 
     provider: str
     model: str
     rates: dict[str, Decimal]
+    moment: int | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """In every lane and tier of `models`, `kind` costs `times` what `of` costs."""
+
+    provider: str
+    models: tuple[str, ...]
+    kind: str
+    of: str
+    times: Decimal
     source: str
 
 
@@ -70,6 +83,7 @@ class Corrections:
     moved: tuple[Moved, ...]
     peaks: tuple[Peak, ...]
     rates: tuple[Rate, ...]
+    multiples: tuple[Multiple, ...]
     retold: tuple[Retold, ...]
 
     def peak(self, provider: str, model: str) -> Peak | None:
@@ -102,7 +116,18 @@ def load() -> Corrections:
             )
             for item in document.get("peak", ())
         ),
-        rates=tuple(_rate(item) for item in document.get("rate", ())),
+        rates=tuple(_rate(item, model) for item in document.get("rate", ()) for model in item["models"]),
+        multiples=tuple(
+            Multiple(
+                item["provider"],
+                tuple(item["models"]),
+                item["kind"],
+                item["of"],
+                Decimal(item["times"]),
+                item["source"],
+            )
+            for item in document.get("multiple", ())
+        ),
         retold=tuple(
             Retold(item["provider"], tuple(item["models"]), microseconds(item["from"]), item["source"])
             for item in document.get("retold", ())
@@ -110,6 +135,7 @@ def load() -> Corrections:
     )
 
 
-def _rate(item: dict[str, Any]) -> Rate:
+def _rate(item: dict[str, Any], model: str) -> Rate:
     rates = {kind: Decimal(item[kind]) for kind in schema.TOKEN_KINDS if kind in item}
-    return Rate(item["provider"], item["model"], rates, item["source"])
+    moment = microseconds(item["from"]) if "from" in item else None
+    return Rate(item["provider"], model, rates, moment, item["source"])

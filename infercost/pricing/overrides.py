@@ -14,7 +14,7 @@ from infercost import schema
 from infercost.config import CONFIG_NAME, PriceOverride
 from infercost.errors import ConfigError
 from infercost.pricing import names
-from infercost.pricing.corrections import Corrections
+from infercost.pricing.corrections import Corrections, Multiple
 from infercost.pricing.rows import (
     MAX_FEE,
     MAX_RATE,
@@ -41,14 +41,17 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """New rates (picodollars per token), fees and a factor for [start, end), with the labels of the changed rows."""
+    """New rates (picodollars per token), fees and a factor for [start, end), with the labels of the changed rows.
+
+    A book or basis of None is the row's own.
+    """
 
     start: int | None
     end: int | None
     rates: Mapping[str, int]
     factor: Decimal
-    book: str
-    basis: str
+    book: str | None
+    basis: str | None
     source: str
     fees: Mapping[str, int] = field(default_factory=dict)
     currency: str | None = None
@@ -129,9 +132,20 @@ def corrected(rows: list[PriceRow], corrections: Corrections) -> list[PriceRow]:
         mine = [row for row in rows if (row.provider, row.model) == pair]
         if mine:
             rates = {kind: picodollars(value) for kind, value in rate.rates.items()}
-            change = _Change(None, None, rates, Decimal(1), mine[0].book, "book", rate.source)
+            change = _Change(rate.moment, None, rates, Decimal(1), None, None, rate.source)
             rows = [row for row in rows if (row.provider, row.model) != pair] + list(_apply(mine, change))
+    for multiple in corrections.multiples:
+        rows = [_multiplied(row, multiple) for row in rows]
     return rows
+
+
+def _multiplied(row: PriceRow, multiple: Multiple) -> PriceRow:
+    base = row.rates[_KIND_INDEX[multiple.of]]
+    if row.provider != multiple.provider or row.model not in multiple.models or base is None:
+        return row
+    rates = list(row.rates)
+    rates[_KIND_INDEX[multiple.kind]] = half_up(base * multiple.times)
+    return replace(row, rates=tuple(rates), source=multiple.source)
 
 
 def _error(override: PriceOverride, problem: str) -> ConfigError:
@@ -223,8 +237,8 @@ def _changed(row: PriceRow, change: _Change, standard: list[PriceRow]) -> PriceR
         row,
         rates=_scaled(rates, change.factor),
         fees=_scaled(fees, change.factor),
-        book=change.book,
-        basis=change.basis,
+        book=change.book or row.book,
+        basis=change.basis or row.basis,
         source=change.source,
         source_date=change.source_date,
         currency=change.currency or row.currency,

@@ -107,4 +107,4 @@ def _trust_line(report: Report) -> str:
 
 
 def _detail(fact: trust.Fact) -> str:
-    return f" ({escape(fact.detail)})" if fact.detail and fact.state != "ok" else ""
+    return f" ({escape(fact.detail)})" if fact.detail and (fact.state != "ok" or fact.is_whole) else ""

@@ -20,18 +20,22 @@ NEVER: Final = 2.0
 """For a share that is worth a look and never bad."""
 
 NAMED_MODELS: Final = 5
-"""Unpriced models that are named; the rest is counted."""
+"""Models without a price, or with that of another name, that are named; the rest is counted."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A label, its value, the exact value, more detail, and a state: `ok`, `warn` or `bad`."""
+    """A label, its value, the exact value, more detail, and a state: `ok`, `warn` or `bad`.
+
+    `is_whole` says that the detail belongs to it also where there is little room and no fault.
+    """
 
     label: str
     text: str
     exact: str
     detail: str = ""
     state: str = "ok"
+    is_whole: bool = False
 
 
 def window_text(window: Window, zone: str) -> str:
@@ -54,7 +58,7 @@ def length_text(window: Window) -> str:
 def facts(report: Report) -> tuple[Fact, ...]:
     """Return the trust strip in its order: what is compared, what was read, what is not known, which prices."""
     restated = [Fact("Restated", report.restated, report.restated, "", "warn")] if report.restated else []
-    return (*_frame(report), *restated, *_read(report), *_unknown(report.trust), _price_book(report.trust))
+    return (*_frame(report), *restated, *_read(report), *_unknown(report.trust), *_prices(report.trust))
 
 
 def warnings(report: Report) -> tuple[str, ...]:
@@ -102,10 +106,12 @@ def warnings(report: Report) -> tuple[str, ...]:
 
 def named_models(models: tuple[NamedCount, ...]) -> str:
     """Return the unpriced models by name, the first few, with how many more there are; empty without models."""
-    names = [fmt.name(model.name) for model in models[:NAMED_MODELS]]
-    if len(models) > NAMED_MODELS:
-        names.append(f"{len(models) - NAMED_MODELS:,} more")
-    return ", ".join(names)
+    return _first_few([fmt.name(model.name) for model in models])
+
+
+def _first_few(names: list[str]) -> str:
+    rest = [f"{len(names) - NAMED_MODELS:,} more"] if len(names) > NAMED_MODELS else []
+    return ", ".join([*names[:NAMED_MODELS], *rest])
 
 
 def _named(trust: Trust) -> str:
@@ -165,6 +171,18 @@ def _unknown(trust: Trust) -> list[Fact]:
         _share("Not attributed", trust.unattributed_attempts, trust.attempts, "attempts", cost, BAD_UNATTRIBUTED_SHARE)
     )
     return found
+
+
+def _prices(trust: Trust) -> list[Fact]:
+    aliased = trust.aliased_models
+    if not aliased:
+        return [_price_book(trust)]
+    names = [
+        f"{fmt.name(each.name)} → {fmt.name(each.provider)} {fmt.name(each.model)} ({each.method})" for each in aliased
+    ]
+    text = f"{fmt.plural(len(aliased), 'model')} priced through another name"
+    attempts = f"{sum(each.attempts for each in aliased):,} of {trust.attempts:,} attempts"
+    return [_price_book(trust), Fact("Aliases", text, attempts, _first_few(names), is_whole=True)]
 
 
 def _price_book(trust: Trust) -> Fact:

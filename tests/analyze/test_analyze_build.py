@@ -13,6 +13,7 @@ from small_store import attempt, store
 
 from infercost.analyze.build import NO_VALUE, build_report
 from infercost.analyze.headline import money
+from infercost.analyze.report import AliasedModel
 from infercost.analyze.windows import baseline_window, resolve_window
 from infercost.config import Budget, Config
 from infercost.errors import ConfigError, ExitCode, NoDataError, UsageError
@@ -229,6 +230,7 @@ def test_trust_counts_both_windows_and_names_what_has_no_price() -> None:
         {"name": "gpt-9 (openai)", "attempts": 2, "tokens": 22},
         {"name": "own-model", "attempts": 1, "tokens": 11},
     )
+    assert trust.pop("aliased_models") == ()
     assert trust == {
         "records": 9,
         "attempts": 5,
@@ -249,6 +251,26 @@ def test_trust_counts_both_windows_and_names_what_has_no_price() -> None:
         "schema_version": 3,
         "newest_event": datetime(2026, 11, 15, 12, tzinfo=UTC),
     }
+
+
+def test_trust_names_what_was_priced_through_another_name_in_both_windows() -> None:
+    latest = {"provider_name": "openai", "price_model": "gpt-4o-latest", "price_id": "p1"}
+    exact = {"provider_name": "openai", "price_model": "gpt-4o", "price_id": "p1"}
+    goal = {"provider": "openai", "model": "gpt-4o"}
+    found = report(
+        [
+            attempt("2026-11-02", "1", **latest),
+            attempt("2026-11-10", "2", **latest),
+            attempt("2026-11-10", "3", **exact),
+            attempt("2026-11-15", "4", **latest),
+        ],
+        prices=[{"price_id": "p1", **goal}],
+        model_map=[
+            {"provider_name": "openai", "price_model": "gpt-4o-latest", "method": "alias", **goal},
+            {"provider_name": "openai", "price_model": "gpt-4o", "method": "exact", **goal},
+        ],
+    )
+    assert found.trust.aliased_models == (AliasedModel("gpt-4o-latest", "openai", "gpt-4o", "alias", 2),)
 
 
 @pytest.mark.parametrize(

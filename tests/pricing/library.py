@@ -40,11 +40,17 @@ def _usage(tokens: dict[str, int]) -> Usage:
 
 
 def is_corrected(provider: str, model: str) -> bool:
-    """Tell whether our corrections say something else about a model than the library."""
+    """Tell whether our corrections say something else about a model than the library, whatever the kind of tokens."""
     corrections = load_corrections()
     rated = {(rate.provider, rate.model) for rate in corrections.rates}
     retold = {(item.provider, name) for item in corrections.retold for name in item.models}
     return (provider, model) in rated | retold or corrections.peak(provider, model) is not None
+
+
+def _corrected_kinds(provider: str, model: str) -> set[str]:
+    """Return the kinds of tokens that have another price by our corrections, in a model that is else the library's."""
+    multiples = load_corrections().multiples
+    return {each.kind for each in multiples if each.provider == provider and model in each.models}
 
 
 def library_cases(
@@ -67,6 +73,7 @@ def library_cases(
         tokens = dict.fromkeys(schema.TOKEN_KINDS, 0)
         for kind in chance.sample(schema.TOKEN_KINDS, 5):
             tokens[kind] = chance.choice([1, 777, 40_000, 199_999, 200_000, 200_001, 272_001])
+        tokens |= dict.fromkeys(_corrected_kinds(provider.id, model.id), 0)
         at = chance.choice(moments)
         price = model.get_prices(at)
         if price.input_mtok is None or price.output_mtok is None or price.requests_kcount is not None:

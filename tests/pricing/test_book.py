@@ -96,8 +96,9 @@ def test_models_without_a_token_price_are_absent_and_free_ones_are_not(prices: d
 
 def _rate(prices: duckdb.DuckDBPyConnection, provider: str, model: str, at: str, **where: Any) -> tuple[Any, ...]:
     lane, tokens, region = where.get("lane", "standard"), where.get("input_tokens", 0), where.get("region")
+    kind = where.get("kind", "input_uncached")
     found = prices.execute(
-        "SELECT input_uncached_rate, basis FROM prices WHERE (provider, model, lane) = (?, ?, ?)"
+        f"SELECT {kind}_rate, basis FROM prices WHERE (provider, model, lane) = (?, ?, ?)"
         " AND coalesce(effective_from, '-infinity') <= ?::TIMESTAMPTZ"
         " AND coalesce(effective_to, 'infinity') > ?::TIMESTAMPTZ"
         " AND ? >= input_from AND ? < coalesce(input_to, 9e18) AND region IS NOT DISTINCT FROM ?",
@@ -229,8 +230,34 @@ def test_known_errors_of_the_book_are_corrected(prices: duckdb.DuckDBPyConnectio
     assert _rate(prices, *chat, "2025-09-05T16:00:00Z") == (570_000, "book"), "a discount no more"
     assert _rate(prices, *chat, "2025-11-17T17:00:00Z") == (280_000, "book")
     assert _rate(prices, *chat, "2026-11-20T17:00:00Z") == (140_000, "book")
+    of_cache = {"kind": "cache_read"}
+    assert _rate(prices, *chat, "2026-04-26T12:14:59Z", **of_cache) == (28_000, "book"), "as deepseek-v4-flash came out"
+    assert _rate(prices, *chat, "2026-04-26T12:15:00Z", **of_cache) == (2_800, "book"), "a tenth of it"
+    maker = ("deepseek", "deepseek-v3.2", "2026-03-01T00:00:00Z")
+    rates = [_rate(prices, *maker, kind=kind)[0] for kind in ("input_uncached", "cache_read", "output_text")]
+    assert rates == [280_000, 28_000, 420_000], "the maker's, not a reseller's"
     cached = prices.execute("SELECT cache_read_rate FROM prices WHERE model = 'codestral' AND lane = 'standard'")
     assert cached.fetchall()[0] == (30_000,)
+
+
+def test_a_cache_write_of_12_hours_costs_more_than_one_of_30_minutes(prices: duckdb.DuckDBPyConnection) -> None:
+    terra = ("openai", "gpt-6.1-terra", "2026-11-20T12:00:00Z")
+    long, short = {"kind": "cache_write_12h"}, {"kind": "cache_write_30m"}
+    assert _rate(prices, *terra, **short) == (1_250_000, "book")
+    assert _rate(prices, *terra, **long) == (2_500_000, "book")
+    assert _rate(prices, *terra, **long, input_tokens=272_001) == (5_000_000, "book")
+    assert _rate(prices, *terra, **long, lane="batch") == (1_250_000, "book")
+    assert _rate(prices, *terra, **long, lane="priority", input_tokens=272_001) == (10_000_000, "book")
+    sol = ("openai", "gpt-5.6-sol", "2026-08-20T23:59:59Z")
+    assert _rate(prices, *sol, **long, lane="batch") == (6_250_000, "extrapolated"), "before its price fell"
+
+
+def test_xai_batches_are_a_fifth_cheaper(prices: duckdb.DuckDBPyConnection) -> None:
+    for model in ("grok-4.3", "grok-4.7"):
+        for tokens in (199_999, 200_000):
+            place = ("x-ai", model, "2026-11-20T12:00:00Z")
+            standard, _ = _rate(prices, *place, input_tokens=tokens)
+            assert _rate(prices, *place, lane="batch", input_tokens=tokens) == (standard * 4 // 5, "book")
 
 
 def test_every_correction_is_about_something_in_the_book(prices: duckdb.DuckDBPyConnection) -> None:
@@ -242,6 +269,8 @@ def test_every_correction_is_about_something_in_the_book(prices: duckdb.DuckDBPy
         assert {(peak.provider, model) for model in peak.models} <= known
     for rate in corrections.rates:
         assert (rate.provider, rate.model) in known
+    for multiple in corrections.multiples:
+        assert {(multiple.provider, model) for model in multiple.models} <= known
 
 
 def test_costs_equal_those_of_the_library(bench: Any, book: pa.Table) -> None:

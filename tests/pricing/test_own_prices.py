@@ -52,6 +52,20 @@ def test_fees_apiece_are_paid_beside_tokens_and_without_any(own: Pricer) -> None
     assert tokens["effective_cost"] is None
 
 
+def test_a_fee_of_a_call_for_one_team_comes_on_top_of_its_tokens(own: Pricer) -> None:
+    text = "[[prices.override]]\nprovider = 'openai'\nmodel = 'gpt-5.4'\nteam = 'analysts'\nrequest = 0.03\n"
+    theirs, others = own(text, {**MILLION, "team": "analysts"}, {**MILLION, "team": "search"})
+    assert costs([theirs, others]) == [LIST + Decimal("0.03"), LIST]
+    assert (theirs["fee_cost"], theirs["list_cost"]) == (Decimal("0.03"), LIST)
+
+
+def test_a_model_billed_apiece_costs_its_fee_whatever_its_tokens(own: Pricer) -> None:
+    free = "input_uncached = 0\noutput_text = 0\n"
+    text = f"[[prices.override]]\nmodel = 'painter-xl'\nprovider = 'acme'\nrequest = 0.04\n{free}"
+    painted = {"provider_name": "acme", "price_model": "painter-xl", "input_uncached_tokens": 50}
+    assert costs(own(text, {**painted, "output_image_tokens": 4_000})) == [Decimal("0.04")]
+
+
 def test_a_price_of_one_team_and_key_leaves_the_others_alone(own: Pricer) -> None:
     text = """
 [[prices.override]]

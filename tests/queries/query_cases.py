@@ -3,7 +3,8 @@
 input.jsonl holds rows of `attempts`. Left out means NULL, except for what nearly every case would have to repeat:
 attempt_id (a1, a2, ... by line), started_at (2026-11-02T12:00:00Z), status (ok), usage_source (reported), list_cost
 (the effective_cost), input_tokens and output_tokens (sums of the kinds given), and (unattributed) for what rules fill.
-Optional: loads.jsonl and prices.jsonl (rows of those tables), params.toml (parameters other than PARAMETERS, and `by`).
+Optional: loads.jsonl, prices.jsonl and model_map.jsonl (rows of those tables), params.toml (parameters other than
+PARAMETERS, and `by`).
 
 `python tests/queries/query_cases.py [NAME...]` prints how the results differ from expected.jsonl; with --write it also
 writes them, to be read before they are committed.
@@ -43,6 +44,7 @@ def store(
     attempts: Iterable[dict[str, Any]],
     loads: Iterable[dict[str, Any]] = (),
     prices: Iterable[dict[str, Any]] = (),
+    model_map: Iterable[dict[str, Any]] = (),
 ) -> "duckdb.DuckDBPyConnection":
     """Return a connection with the tables of a store that holds those rows, and the packaged views."""
     connection = engine.connect()
@@ -50,8 +52,9 @@ def store(
         connection.execute(f"CREATE TABLE {table} ({schema.columns_sql(columns)})")
     connection.execute("ALTER TABLE attempts ADD COLUMN day DATE")
     rows = [_complete(row, number) for number, row in enumerate(attempts, start=1)]
-    for table, given in (("attempts", rows), ("loads", list(loads)), ("prices", list(prices))):
-        _insert(connection, table, given)
+    given = {"attempts": rows, "loads": list(loads), "prices": list(prices), "model_map": list(model_map)}
+    for table, wanted in given.items():
+        _insert(connection, table, wanted)
     connection.execute("UPDATE attempts SET day = cast(started_at AT TIME ZONE 'UTC' AS DATE)")
     for name, select in queries.views().items():
         connection.execute(f"CREATE VIEW {name} AS {select}")
@@ -62,7 +65,7 @@ def answer(name: str) -> list[str]:
     """Return the lines that the case called `name` gives now."""
     folder = CASES / name
     given = tomllib.loads(_text(folder / "params.toml"))
-    connection = store(*(_rows(folder / f"{table}.jsonl") for table in ("input", "loads", "prices")))
+    connection = store(*(_rows(folder / f"{table}.jsonl") for table in ("input", "loads", "prices", "model_map")))
     if name in queries.views():
         return lines(connection.sql(f"FROM {name} ORDER BY ALL").to_arrow_table())
     query = queries.find(name)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from fnmatch import fnmatchcase
 
 from infercost import schema
 from infercost.pricing.rows import PARENT, PriceRow, covers
@@ -11,6 +12,34 @@ from real.litellm_rates import Applied, Entry
 RELATIVE = Decimal("1e-9")
 _PICODOLLAR = Decimal("1e-12")
 _PLACE = {kind: place for place, kind in enumerate(schema.TOKEN_KINDS)}
+
+SETTLED = (
+    # OpenAI lists no cached input for a pro model; of Azure's meters (August 2026), which have it for every other model
+    # of the line, none is for gpt-5.4-pro's, none for gpt-5.5-pro at all. LiteLLM's azure/us/gpt-5.4-pro lacks it too.
+    (
+        "azure",
+        "gpt-5.*-pro*",
+        "cache_read",
+        "no price list of OpenAI or Azure has cached input of a pro model",
+    ),
+    # From 2026-04-24 to their end on 2026-07-24 both names led to deepseek-v4-flash, at its price; a tenth for cached
+    # input since 2026-04-26. LiteLLM has the price of V3.2, before that.
+    (
+        "deepseek",
+        "deepseek-chat",
+        "*",
+        "LiteLLM has DeepSeek's price of before 2026-04-25, when its names moved to V4 Flash",
+    ),
+    (
+        "deepseek",
+        "deepseek-reasoner",
+        "*",
+        "LiteLLM has DeepSeek's price of before 2026-04-25, when its names moved to V4 Flash",
+    ),
+    # DeepSeek sold V3.2 as deepseek-chat for 0.28, 0.028 and 0.42, which LiteLLM's own entry of that name still says.
+    ("deepseek", "deepseek-v3.2", "*", "LiteLLM's output of V3.2 is not that of its own deepseek-chat, which was V3.2"),
+)
+"""Rates that were looked into and left as they are: provider, model, kind (globs), and why ours is right."""
 
 Found = tuple[str, str]
 """A class, and the two rates that show it."""
@@ -120,6 +149,10 @@ class Pair:
         return None
 
     def _kind(self, kind: str, ours: Decimal, theirs: Applied) -> str | None:
+        row = self.row
+        for provider, model, about, why in SETTLED:
+            if row.provider == provider and fnmatchcase(row.model, model) and fnmatchcase(kind, about):
+                return why
         if theirs.key is None:
             return self._taken(kind)
         if kind in PARENT and _same(ours, self.ours(PARENT[kind])):

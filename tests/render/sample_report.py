@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from infercost.analyze.report import (
+    AliasedModel,
     BudgetUse,
     DayCost,
     Figures,
@@ -165,6 +166,10 @@ def trust() -> Trust:
         overlapping=0,
         unattributed_attempts=13_869,
         unattributed_cost=Decimal("903.891390"),
+        aliased_models=(
+            AliasedModel("gpt-4o-latest", "openai", "gpt-4o", "alias", 4_120),
+            AliasedModel("<i>my</i>|deploy\u202ement", "azure", "gpt-5-mini", "suffix+fallback", 88),
+        ),
         price_books=("2026-11-20",),
         schema_version=1,
         newest_event=datetime(2026, 11, 14, 23, 59, 41, tzinfo=UTC),
@@ -214,7 +219,7 @@ def empty_report() -> Report:
         whole,
         headline="No spend in either window.",
         total=row,
-        trust=Trust(0, 0, 0, 0, 0, 0, (), 0, 0, 0, 0, 0, 0, 0, 0, Decimal(0), (), 1, None),
+        trust=Trust(0, 0, 0, 0, 0, 0, (), 0, 0, 0, 0, 0, 0, 0, 0, Decimal(0), (), (), 1, None),
         daily=tuple(replace(day, current_cost=Decimal(0), baseline_cost=Decimal(0)) for day in whole.daily),
         sections=(Section("feature", "By feature", ("feature",), (), row, "SELECT 1"),),
         budgets=(),

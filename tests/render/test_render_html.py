@@ -109,6 +109,8 @@ def test_the_page_says_what_the_report_says() -> None:
         "Duplicates removed 25.9 k",
         "Not attributed 2.1 %",
         "Price book 2026-11-20",
+        "2 models priced through another name",
+        "gpt-4o-latest → openai gpt-4o (alias)",
         "$16,445",
         "By feature",
         "By model",

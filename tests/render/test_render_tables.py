@@ -102,6 +102,23 @@ def test_small_unknowns_are_marked_and_large_ones_become_a_sentence() -> None:
     assert rejected.startswith("50.0 % of the records")
 
 
+def test_models_priced_through_another_name_are_said_and_are_no_fault() -> None:
+    report = sample_report()
+    fact = next(fact for fact in trust.facts(report) if fact.label == "Aliases")
+    assert (fact.text, fact.state) == ("2 models priced through another name", "ok")
+    assert fact.exact == "4,208 of 676,204 attempts"
+    assert fact.detail.startswith("gpt-4o-latest → openai gpt-4o (alias), ")
+    many = tuple(replace(report.trust.aliased_models[0], name=f"m{number}") for number in range(1, 13))
+    fact = next(
+        fact
+        for fact in trust.facts(replace(report, trust=replace(report.trust, aliased_models=many)))
+        if fact.label == "Aliases"
+    )
+    assert fact.detail.endswith("m5 → openai gpt-4o (alias), 7 more")
+    none = replace(report, trust=replace(report.trust, aliased_models=()))
+    assert "Aliases" not in [fact.label for fact in trust.facts(none)]
+
+
 def test_only_a_few_unpriced_models_are_named() -> None:
     models = tuple(replace(sample_report().trust.unpriced_models[0], name=f"m{number}") for number in range(1, 13))
     assert trust.named_models(models) == "m1, m2, m3, m4, m5, 7 more"
