@@ -1,10 +1,11 @@
 """One call a command: open the store, work out the windows, ask, and return plain figures."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from infercost import clock
-from infercost.analyze import build, queries, windows
+from infercost.analyze import build, explain, queries, windows
 from infercost.analyze.database import connect
 from infercost.analyze.reading import Reading
 from infercost.analyze.report import Report, Window
@@ -29,6 +30,9 @@ def make_report(
     sections = tuple(tuple(part.strip() for part in each.split("+")) for each in by.split(",") if each.strip())
     with connect(source) as connection:
         report = build.build_report(connection, window, baseline, sections, settings, now)
+        if baseline is not None:
+            found = explain.explain_report(connection, window, baseline, settings.zone, now)
+            report = replace(report, explanation=found)
     return report if isinstance(source, Store) else build.restated(report, source.restated)
 
 

@@ -105,6 +105,16 @@ def make_explanation(
     return replace(made, restated=source.restated) if isinstance(source, Reading) else made
 
 
+def explain_report(
+    connection: "duckdb.DuckDBPyConnection", window: "Window", baseline: "Window", zone: str, now: datetime
+) -> Explanation | None:
+    """Return why the spend of a report's windows differs, or None when its baseline holds no attempt."""
+    try:
+        return explain(connection, Question(window, baseline, DEFAULT_BY, ()), zone, now)
+    except NoDataError:
+        return None
+
+
 def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: str, now: datetime) -> Explanation:
     """Return the answer to `question` from a connection that holds the store's tables."""
     window, baseline = question.window, question.baseline

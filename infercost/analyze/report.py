@@ -6,6 +6,10 @@ Money is Decimal US dollars, times are aware datetimes, counts are integers. A v
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from infercost.analyze.explanation import Explanation
 
 REPORT_FORMAT_VERSION = 1
 """Version of the JSON report. 1: first version."""
@@ -132,7 +136,8 @@ class BudgetUse:
 class Report:
     """Everything a report shows, drawn by `render/` and nowhere computed again.
 
-    `restated` says what the figures are where the store holds others now: other prices, an older commit.
+    `explanation` is None where there is nothing to compare with. `restated` says what the figures are where the store
+    holds others now: other prices, an older commit.
     """
 
     headline: str
@@ -147,5 +152,6 @@ class Report:
     daily_sql: str
     sections: tuple[Section, ...]
     budgets: tuple[BudgetUse, ...] = ()
+    explanation: "Explanation | None" = None
     restated: str | None = None
     format_version: int = field(default=REPORT_FORMAT_VERSION)

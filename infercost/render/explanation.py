@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 
 from rich import box
@@ -10,21 +9,24 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from infercost.analyze.explanation import WITHIN, DriverLine, Explanation, SplitTable
-from infercost.render import format as fmt
+from infercost.analyze.explanation import WITHIN, Explanation, SplitTable
 from infercost.render import why
+from infercost.render.bridge import (
+    ROWS,
+    amount,
+    bridge_rows,
+    frame_text,
+    idle_text,
+    notes,
+    request_texts,
+    split_columns,
+    split_rows,
+)
 from infercost.render.cents import closed
 from infercost.render.json import plain
 from infercost.render.markdown import code, escape
-from infercost.render.trust import window_text
 
 WIDTH = 100
-ROWS = 8
-"""Rows of a table by a dimension; the rest is one row."""
-
-COLUMNS = 3
-"""Drivers that have a column of their own in a table by a dimension."""
-
 _BAR = 12
 _STYLES = {"up": "red", "down": "green", "quiet": "dim"}
 
@@ -55,7 +57,7 @@ def render_terminal(explanation: Explanation, console: Console) -> None:
     for sentence in why.sentences(explanation):
         console.print(Text(f"- {sentence.text}"))
     console.print()
-    console.print(_bridge(explanation))
+    console.print(bridge_grid(explanation, console.width))
     for note in notes(explanation):
         console.print(Text(note, style="dim"))
     console.print()
@@ -70,83 +72,40 @@ def render_terminal(explanation: Explanation, console: Console) -> None:
     _print_list(console, "Requests that moved most", list(request_texts(explanation)))
 
 
-def frame_text(explanation: Explanation) -> str:
-    """Return what is compared: windows, zone, currency, conditions, and other prices where they were asked for."""
-    windows = [window_text(each, explanation.zone) for each in (explanation.current, explanation.baseline)]
-    parts = [f"{' against '.join(windows)}, {explanation.zone}, {explanation.currency}"]
-    if explanation.where:
-        parts.append("only " + ", ".join(f"{name} = {fmt.name(value)}" for name, value in explanation.where))
-    if explanation.restated:
-        parts.append(explanation.restated)
-    return "; ".join(parts)
+def bridge_grid(explanation: Explanation, width: int) -> Grid:
+    """Return the bridge as a table: every driver that moved, and the change that they add up to.
 
-
-def notes(explanation: Explanation) -> list[str]:
-    """Return what the figures stand on."""
-    found = [why.baseline_note(explanation), why.noise_note(explanation)]
-    if explanation.unpriced_attempts:
-        found.append(
-            f"{fmt.plural(explanation.unpriced_attempts, 'attempt')} of the window have no price and are in no amount: "
-            "infercost prices missing"
-        )
-    return found
-
-
-def request_texts(explanation: Explanation) -> Iterator[str]:
-    """Yield a line for each request that moved most."""
-    titles = {line.name: line.title for line in explanation.drivers}
-    for each in explanation.requests[:ROWS]:
-        tokens = f"{fmt.count(each.input_tokens)} in, {fmt.count(each.output_tokens)} out"
-        yield (
-            f"{fmt.dollars(each.cost)} (usually {fmt.dollars(each.usual)})  {titles[each.driver].lower()}, "
-            f"{fmt.name(each.feature, 24)}, {fmt.name(each.model, 40)}, {tokens}  {fmt.name(each.request_id, 44)}"
-        )
-
-
-def bridge_rows(explanation: Explanation) -> list[tuple[DriverLine, Decimal]]:
-    """Return every driver with its effect in cents; the cents add up to the change in cents."""
-    cents = closed([line.effect for line in explanation.drivers])
-    return list(zip(explanation.drivers, cents, strict=True))
-
-
-def _bridge(explanation: Explanation) -> Grid:
+    A narrow terminal has no room for the ends of the range.
+    """
+    wide = width >= WIDTH
     grid = Grid(box=box.SIMPLE, show_edge=False, pad_edge=False, show_footer=True, expand=True)
-    change = sum((cents for _, cents in bridge_rows(explanation)), Decimal(0))
+    rows = bridge_rows(explanation)
+    change = sum((cents for _, cents in rows), Decimal(0))
     grid.add_column(Text("Driver", style="bold"), "Change", no_wrap=True, min_width=20)
-    grid.add_column("Effect", _amount(change), justify="right", no_wrap=True, footer_style="bold")
-    grid.add_column("", "", no_wrap=True, width=_BAR)
-    for name in ("Only this", "Undo saves", "Against noise"):
+    grid.add_column("Effect", amount(change), justify="right", no_wrap=True, footer_style="bold", min_width=9)
+    grid.add_column("", "", no_wrap=True, width=_BAR if wide else _BAR // 2)
+    for name in ("Only this", "Undo saves") if wide else ():
         grid.add_column(name, "", justify="right", no_wrap=True, header_style="dim")
+    grid.add_column("Noise", "", justify="right", no_wrap=True, header_style="dim", min_width=12)
     grid.add_column("Where", "", ratio=1, no_wrap=True, overflow="ellipsis", header_style="dim")
     largest = max((abs(line.effect) for line in explanation.drivers), default=Decimal(0))
-    idle = []
-    for line, cents in bridge_rows(explanation):
+    for line, cents in rows:
         if not cents:
-            idle.append(line.title.lower())
             continue
         style = _STYLES["quiet"] if line.verdict == WITHIN else _STYLES["up" if cents > 0 else "down"]
-        grid.add_row(
-            line.title,
-            Text(_amount(cents), style=style),
-            Text(_bar(line.effect, largest), style=style),
-            _amount(line.only),
-            _amount(line.undo),
-            why.verdict_text(line),
-            Text(why.where_text(line)),
-        )
+        ends = [amount(line.only), amount(line.undo)] if wide else []
+        bar = _bar(line.effect, largest, _BAR if wide else _BAR // 2)
+        bars = (Text(amount(cents), style=style), Text(bar, style=style))
+        grid.add_row(line.title, *bars, *ends, why.verdict_text(line), Text(why.where_text(line)))
+    idle = idle_text(explanation)
     if idle:
-        grid.caption = Text(f"$0.00: {', '.join(idle)}", style="dim", justify="left")
+        grid.caption = Text(idle, style="dim", justify="left")
         grid.caption_justify = "left"
     return grid
 
 
-def _amount(value: Decimal) -> str:
-    """Return dollars and cents with their sign: `+1,234.50`."""
-    return f"{value:+,.2f}" if round(value, 2) else "0.00"
-
-
-def _bar(effect: Decimal, largest: Decimal) -> str:
-    length = round(abs(effect) / largest * _BAR) if largest else 0
+def _bar(effect: Decimal, largest: Decimal, width: int) -> str:
+    length = round(abs(effect) / largest * width) if largest else 0
     return "█" * length if effect > 0 else "░" * length
 
 
@@ -156,30 +115,9 @@ def _contributions(explanation: Explanation) -> Grid:
     grid.add_column(Text("Driver and segment", style="bold"), no_wrap=True, min_width=40)
     grid.add_column("Effect", justify="right")
     cents = closed([each.effect for each in explanation.contributions])
-    for each, amount in zip(explanation.contributions, cents, strict=True):
-        grid.add_row(Text(why.contribution_text(each, titles)), _amount(amount))
+    for each, each_cents in zip(explanation.contributions, cents, strict=True):
+        grid.add_row(Text(why.contribution_text(each, titles)), amount(each_cents))
     return grid
-
-
-def split_columns(explanation: Explanation) -> list[DriverLine]:
-    """Return the drivers that get a column in tables by a dimension: those with the largest effects."""
-    lines = [line for line in explanation.drivers if line.effect]
-    return sorted(lines, key=lambda line: (-abs(line.effect), line.name))[:COLUMNS]
-
-
-def split_rows(explanation: Explanation, table: SplitTable) -> list[tuple[str, list[Decimal]]]:
-    """Return name, before, after, change, the effects of split_columns and of all others; the last row is the rest."""
-    names = [line.name for line in split_columns(explanation)]
-    rows: list[tuple[str, list[Decimal]]] = []
-    for child in table.rows:
-        chosen = [child.effects[name] for name in names]
-        change = child.after - child.before
-        amounts = [child.before, child.after, change, *chosen, change - sum(chosen, Decimal(0))]
-        rows.append((" / ".join(fmt.name(value, 40) for value in child.values), amounts))
-    if len(rows) <= ROWS + 1:
-        return rows
-    rest = [sum(column, Decimal(0)) for column in zip(*(amounts for _, amounts in rows[ROWS:]), strict=True)]
-    return [*rows[:ROWS], (f"{len(rows) - ROWS} others", rest)]
 
 
 def _split(explanation: Explanation, table: SplitTable) -> Grid:
@@ -189,7 +127,7 @@ def _split(explanation: Explanation, table: SplitTable) -> Grid:
     for name in ("Before", "Now", "Change", *(line.title for line in split_columns(explanation)), "All others"):
         grid.add_column(name, justify="right", no_wrap=True, header_style="dim")
     for name, amounts in split_rows(explanation, table):
-        grid.add_row(Text(name), *(f"{amount:,.2f}" for amount in amounts[:2]), *map(_amount, amounts[2:]))
+        grid.add_row(Text(name), *(f"{each:,.2f}" for each in amounts[:2]), *map(amount, amounts[2:]))
     return grid
 
 
@@ -220,10 +158,10 @@ def markdown_text(explanation: Explanation) -> str:
         if cents:
             where = code(why.where_text(line)) if why.where_text(line) else ""
             lines.append(
-                f"| {line.title} | {_amount(cents)} | {_amount(line.only)} | {_amount(line.undo)} | "
+                f"| {line.title} | {amount(cents)} | {amount(line.only)} | {amount(line.undo)} | "
                 f"{why.verdict_text(line)} | {where} |"
             )
-    lines += [f"| **Change** | **{_amount(change)}** | | | | |", "", *_markdown_segments(explanation), ""]
+    lines += [f"| **Change** | **{amount(change)}** | | | | |", "", *_markdown_segments(explanation), ""]
     lines += [escape(note) for note in notes(explanation)]
     return "\n".join(lines) + "\n"
 
@@ -232,7 +170,7 @@ def _markdown_segments(explanation: Explanation) -> list[str]:
     titles = {line.name: line.title for line in explanation.drivers}
     cents = closed([each.effect for each in explanation.contributions])
     rows = [
-        f"| {escape(why.contribution_text(each, titles))} | {_amount(amount)} |"
-        for each, amount in zip(explanation.contributions, cents, strict=True)
+        f"| {escape(why.contribution_text(each, titles))} | {amount(each_cents)} |"
+        for each, each_cents in zip(explanation.contributions, cents, strict=True)
     ]
     return ["| Driver and segment | Effect |", "| :--- | ---: |", *rows]

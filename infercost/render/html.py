@@ -8,12 +8,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from infercost import __version__, assets
+from infercost.analyze.explanation import WITHIN, DriverLine, Explanation
 from infercost.analyze.report import BudgetUse, DayCost, Report, Section
-from infercost.render import charts, trust
+from infercost.render import bridge, charts, trust, why
 from infercost.render import format as fmt
+from infercost.render.cents import closed
 from infercost.render.measures import measures
 from infercost.render.palette import DARK, LIGHT
-from infercost.render.tables import Cell, Table, table, tone
+from infercost.render.tables import Bar, Cell, Table, table, tone
 
 TOP_ROWS: Final = 10
 """Rows of a section that are open at first."""
@@ -55,6 +57,20 @@ class _DayView:
     before_label: str
     before: Cell
     change: Cell
+
+
+@dataclass(frozen=True)
+class _DriverView:
+    """A row of the bridge."""
+
+    anchor: str
+    title: str
+    where: str
+    effect: Cell
+    bar: Bar
+    only: Cell
+    undo: Cell
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -122,6 +138,51 @@ def _headline(report: Report) -> dict[str, Any]:
 
 def _trust(report: Report) -> dict[str, Any]:
     return {"facts": trust.facts(report)}
+
+
+def _why(report: Report) -> dict[str, Any] | None:
+    """Return why spend changed: sentences that link to the bridge's rows, the bridge, and what stands behind it."""
+    explanation = report.explanation
+    if explanation is None:
+        return None
+    titles = {line.name: line.title for line in explanation.drivers}
+    contributions = closed([each.effect for each in explanation.contributions])
+    rows = bridge.bridge_rows(explanation)
+    change = sum((cents for _, cents in rows), Decimal(0))
+    return {
+        "sentences": why.sentences(explanation),
+        "rows": [_driver(line, cents, explanation) for line, cents in rows if cents],
+        "change": Cell(bridge.amount(change), fmt.exact_dollars(explanation.change, signed=True)),
+        "idle": bridge.idle_text(explanation),
+        "notes": bridge.notes(explanation),
+        "contributions": [
+            (why.contribution_text(each, titles), _amount(each.effect, cents))
+            for each, cents in zip(explanation.contributions, contributions, strict=True)
+        ],
+        "events": [why.event_text(each, explanation) for each in explanation.events],
+        "undone": [why.undo_text(line, explanation) for line in why.main_lines(explanation) if line.name != "calendar"],
+        "requests": list(bridge.request_texts(explanation)),
+    }
+
+
+def _driver(line: DriverLine, cents: Decimal, explanation: Explanation) -> _DriverView:
+    largest = max(abs(each.effect) for each in explanation.drivers)
+    width = round(float(abs(line.effect) / largest * 50), 2)
+    shade = "quiet" if line.verdict == WITHIN else tone(line.effect)
+    return _DriverView(
+        anchor=why.row_id(line),
+        title=line.title,
+        where=why.where_text(line),
+        effect=_amount(line.effect, cents),
+        bar=Bar(50 if line.effect > 0 else 50 - width, width, shade),
+        only=Cell(bridge.amount(line.only), fmt.exact_dollars(line.only, signed=True)),
+        undo=Cell(bridge.amount(line.undo), fmt.exact_dollars(line.undo, signed=True)),
+        verdict=why.verdict_text(line),
+    )
+
+
+def _amount(exact: Decimal, cents: Decimal) -> Cell:
+    return Cell(bridge.amount(cents), fmt.exact_dollars(exact, signed=True), tone(exact))
 
 
 def _daily(report: Report) -> dict[str, Any]:
@@ -208,6 +269,7 @@ def _method(report: Report) -> dict[str, Any]:
 PARTS: Final[tuple[Part, ...]] = (
     Part("headline.html", _headline),
     Part("trust.html", _trust),
+    Part("why.html", _why),
     Part("daily.html", _daily),
     Part("totals.html", _totals),
     Part("sections.html", _sections),

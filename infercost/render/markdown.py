@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 from infercost.analyze.report import Report, Section
+from infercost.render import bridge, trust, why
 from infercost.render import format as fmt
-from infercost.render import trust
 from infercost.render.measures import measures
 from infercost.render.tables import Line, table
 
 MOST_LINES = 59
 """Lines of the whole text."""
+
+_MOST_DRIVERS = 6
+"""Drivers of the bridge that have a row; the others are one."""
 
 _FEWEST_ROWS = 1
 _MOST_ROWS = 5
@@ -26,7 +30,7 @@ def render_markdown(report: Report) -> str:
     Rows a section get fewer as sections get more; sections that do not fit are counted in a last line.
     """
     sections = [section for section in report.sections if section.rows]
-    frame = [*_head(report), "", *_totals(report)]
+    frame = [*_head(report), *_why(report), "", *_totals(report)]
     tail = ["", _trust_line(report)]
     room = MOST_LINES - len(frame) - len(tail) - 2
     fitting = min(len(sections), room // (_SECTION_FRAME + _FEWEST_ROWS))
@@ -62,6 +66,24 @@ def _head(report: Report) -> list[str]:
     for sentence in trust.warnings(report):
         lines += ["", f"> **Read with care.** {escape(sentence)}"]
     return lines
+
+
+def _why(report: Report) -> list[str]:
+    """Return why spend changed: a sentence for each driver worth one, and the bridge with small drivers summed up."""
+    explanation = report.explanation
+    if explanation is None:
+        return []
+    rows = bridge.bridge_rows(explanation)
+    shown = sorted((row for row in rows if row[1]), key=lambda row: (-abs(row[1]), row[0].name))[:_MOST_DRIVERS]
+    rest = sum((cents for line, cents in rows if (line, cents) not in shown), Decimal(0))
+    whole = sum((cents for _, cents in rows), Decimal(0))
+    lines = ["", *(f"- {escape(each.text)}" for each in why.sentences(explanation)), ""]
+    lines += _table_head("Why spend changed", ("Effect", "Undo saves", "Noise"))
+    for line, cents in shown:
+        lines.append(_row(line.title, [bridge.amount(cents), bridge.amount(line.undo), why.verdict_text(line)]))
+    if rest or len(shown) < len([row for row in rows if row[1]]):
+        lines.append(_row("All other drivers", [bridge.amount(rest), "", ""]))
+    return [*lines, _row("**Change**", [f"**{bridge.amount(whole)}**", "", ""])]
 
 
 def _totals(report: Report) -> list[str]:

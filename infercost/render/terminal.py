@@ -11,7 +11,8 @@ from rich.text import Text
 
 from infercost.analyze.report import Report, Section
 from infercost.render import format as fmt
-from infercost.render import trust
+from infercost.render import trust, why
+from infercost.render.explanation import bridge_grid
 from infercost.render.measures import measures
 from infercost.render.tables import Cell, Line, table
 
@@ -42,6 +43,12 @@ def render_terminal(report: Report, console: Console) -> None:
     console.print()
     for line in _sparks(report, console):
         console.print(line)
+    if report.explanation is not None:
+        console.print()
+        for cause in why.sentences(report.explanation):
+            console.print(Text(f"- {cause.text}"))
+        console.print()
+        console.print(bridge_grid(report.explanation, console.width))
     for grid in (_totals(report), *(_section(section) for section in report.sections if section.rows)):
         console.print()
         console.print(grid)

@@ -87,6 +87,11 @@ def sentences(explanation: Explanation) -> tuple[Sentence, ...]:
 def driver_text(line: DriverLine, explanation: Explanation) -> str:
     """Return what a driver did, where, by which quantity, since when and how sure it is."""
     verb = "added" if line.effect > 0 else "saved"
+    if line.name == "calendar":
+        return (
+            f"The calendar {verb} {fmt.dollars(abs(line.effect))}: in this window's hours and weekdays the baseline "
+            f"would have cost {fmt.dollars(explanation.matched)} instead of {fmt.dollars(explanation.before)}."
+        )
     parts = [f"{line.title} {verb} {fmt.dollars(abs(line.effect))}{_where(line)}"]
     if line.measures:
         parts.append(": " + "; ".join(measure_text(each) for each in line.measures))

@@ -1,0 +1,87 @@
+"""The bridge and the tables beside it, in cents that add up: what every renderer of an explanation draws."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from infercost.analyze.explanation import DriverLine, Explanation, SplitTable
+from infercost.render import format as fmt
+from infercost.render import why
+from infercost.render.cents import closed
+from infercost.render.trust import window_text
+
+ROWS = 8
+"""Rows of a table by a dimension, events and requests that are shown; the rest of a table is one row."""
+
+COLUMNS = 3
+"""Drivers that have a column of their own in a table by a dimension."""
+
+
+def bridge_rows(explanation: Explanation) -> list[tuple[DriverLine, Decimal]]:
+    """Return every driver with its effect in cents; the cents add up to the change in cents."""
+    cents = closed([line.effect for line in explanation.drivers])
+    return list(zip(explanation.drivers, cents, strict=True))
+
+
+def idle_text(explanation: Explanation) -> str:
+    """Return the drivers that did nothing, which is an answer too; empty when all did something."""
+    idle = [line.title.lower() for line, cents in bridge_rows(explanation) if not cents]
+    return f"$0.00: {', '.join(idle)}" if idle else ""
+
+
+def amount(value: Decimal) -> str:
+    """Return dollars and cents with their sign: `+1,234.50`."""
+    return f"{value:+,.2f}" if round(value, 2) else "0.00"
+
+
+def frame_text(explanation: Explanation) -> str:
+    """Return what is compared: windows, zone, currency, conditions, and other prices where they were asked for."""
+    windows = [window_text(each, explanation.zone) for each in (explanation.current, explanation.baseline)]
+    parts = [f"{' against '.join(windows)}, {explanation.zone}, {explanation.currency}"]
+    if explanation.where:
+        parts.append("only " + ", ".join(f"{name} = {fmt.name(value)}" for name, value in explanation.where))
+    if explanation.restated:
+        parts.append(explanation.restated)
+    return "; ".join(parts)
+
+
+def notes(explanation: Explanation) -> list[str]:
+    """Return what the figures stand on."""
+    found = [why.baseline_note(explanation), why.noise_note(explanation)]
+    if explanation.unpriced_attempts:
+        found.append(
+            f"{fmt.plural(explanation.unpriced_attempts, 'attempt')} of the window have no price and are in no amount: "
+            "infercost prices missing"
+        )
+    return found
+
+
+def request_texts(explanation: Explanation) -> Iterator[str]:
+    """Yield a line for each request that moved most."""
+    titles = {line.name: line.title for line in explanation.drivers}
+    for each in explanation.requests[:ROWS]:
+        tokens = f"{fmt.count(each.input_tokens)} in, {fmt.count(each.output_tokens)} out"
+        yield (
+            f"{fmt.dollars(each.cost)} (usually {fmt.dollars(each.usual)})  {titles[each.driver].lower()}, "
+            f"{fmt.name(each.feature, 24)}, {fmt.name(each.model, 40)}, {tokens}  {fmt.name(each.request_id, 44)}"
+        )
+
+
+def split_columns(explanation: Explanation) -> list[DriverLine]:
+    """Return the drivers that get a column in tables by a dimension: those with the largest effects."""
+    lines = [line for line in explanation.drivers if line.effect]
+    return sorted(lines, key=lambda line: (-abs(line.effect), line.name))[:COLUMNS]
+
+
+def split_rows(explanation: Explanation, table: SplitTable) -> list[tuple[str, list[Decimal]]]:
+    """Return name, before, after, change, the effects of split_columns and of all others; the last row is the rest."""
+    names = [line.name for line in split_columns(explanation)]
+    rows: list[tuple[str, list[Decimal]]] = []
+    for child in table.rows:
+        chosen = [child.effects[name] for name in names]
+        change = child.after - child.before
+        amounts = [child.before, child.after, change, *chosen, change - sum(chosen, Decimal(0))]
+        rows.append((" / ".join(fmt.name(value, 40) for value in child.values), amounts))
+    if len(rows) <= ROWS + 1:
+        return rows
+    rest = [sum(column, Decimal(0)) for column in zip(*(amounts for _, amounts in rows[ROWS:]), strict=True)]
+    return [*rows[:ROWS], (f"{len(rows) - ROWS} others", rest)]
