@@ -101,11 +101,9 @@ def driver_text(line: DriverLine, explanation: Explanation) -> str:
     text += "."
     width = abs(line.undo - line.only)
     if width > abs(line.effect) * WIDE:
-        low, high = sorted((line.only, line.undo))
         text += (
-            f" It works together with other drivers: alone it would be {fmt.dollars(line.only, signed=True)}, "
-            f"undoing it now would change spend by {fmt.dollars(-line.undo, signed=True)} "
-            f"(range {fmt.dollars(low, signed=True)} to {fmt.dollars(high, signed=True)})."
+            f" It works together with other drivers: {fmt.dollars(line.only, signed=True)} had only it changed, "
+            f"{fmt.dollars(line.undo, signed=True)} that undoing it would take off now."
         )
     return text
 

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from sample_explanation import sample_explanation
+
 from infercost.analyze.report import (
     AliasedModel,
     BudgetUse,
@@ -207,6 +209,7 @@ def sample_report(*, hostile: bool = True, compared: bool = True) -> Report:
             section("route", "By route", named(ROUTES), total, compared),
         ),
         budgets=budgets(),
+        explanation=sample_explanation(total[0].cost, HOSTILE if hostile else ("search", "mail")) if compared else None,
     )
 
 
@@ -223,6 +226,7 @@ def empty_report() -> Report:
         daily=tuple(replace(day, current_cost=Decimal(0), baseline_cost=Decimal(0)) for day in whole.daily),
         sections=(Section("feature", "By feature", ("feature",), (), row, "SELECT 1"),),
         budgets=(),
+        explanation=None,
     )
 
 
@@ -250,4 +254,5 @@ def unpriced_report() -> Report:
         trust=replace(whole.trust, unpriced_attempts=whole.trust.attempts),
         daily=tuple(replace(day, current_cost=Decimal(0), baseline_cost=Decimal(0)) for day in whole.daily),
         sections=sections,
+        explanation=None,
     )

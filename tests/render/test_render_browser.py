@@ -89,6 +89,7 @@ def test_the_policy_stops_a_request_that_a_script_tries(chromium: Browser, pages
 
 def test_a_hover_names_both_days_and_amounts(chromium: Browser, pages: dict[str, Path]) -> None:
     chromium.open(pages["hostile"], width=1200)
+    chromium.run("document.querySelector('.nsewdrag').scrollIntoView({block: 'center'})")
     box = chromium.run("const b = document.querySelector('.nsewdrag').getBoundingClientRect(); return [b.x, b.y]")
     for step in (100, 120, 140):
         place = {"type": "mouseMoved", "x": box[0] + step, "y": box[1] + 60, "pointerType": "mouse"}
