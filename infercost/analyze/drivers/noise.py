@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
 WEEK = timedelta(days=7)
+_DAY = timedelta(days=1)
 
 MOST_WEEKS = 8
 """Past weeks that are split; more would take time and tell of a business that is no more."""
@@ -57,7 +58,8 @@ def past_spans(span: Span, oldest: datetime) -> tuple[Span, ...]:
         else:
             end = min(span.since, span.baseline_until + gap) - back + WEEK
             past = Span(end - WEEK, end, end - 2 * WEEK, end - WEEK)
-        if past.first < oldest:
+        # The first day of a log begins with its first record.
+        if past.first + _DAY < oldest:
             break
         found.append(past)
     return tuple(found)
