@@ -49,6 +49,10 @@ bench *arguments:
 bench-pricing *arguments:
     python benchmarks/price_attempts.py {{ arguments }}
 
+# Measure the split of a million rows of the cube against their bare aggregation
+bench-explain *arguments:
+    python benchmarks/explain.py {{ arguments }}
+
 # Measure how long commands take to start
 bench-startup:
     python benchmarks/startup.py

@@ -56,6 +56,9 @@ REQUESTS = 20
 
 EXPLAINED = 3
 
+MOST_DATED = 400_000
+"""Leaves up to which effects are spread over time; beyond, that would take gigabytes."""
+
 SHORT_DAYS = 4
 """A window of fewer days is followed by the hour, a longer one by the day."""
 
@@ -128,10 +131,15 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     split.split(connection, kinds)
     whole = effects.whole(connection, where)
     unit = timeline.DAY if window.days is not None and window.days >= SHORT_DAYS else timeline.HOUR
-    buckets, series, expected = timeline.spread(connection, kinds, unit, zone, where)
     lines = _lines(connection, kinds, where, whole, judged)
-    times = tuple(bucket.astimezone(window.start.tzinfo) for bucket in buckets)
-    lines = tuple(_dated(line, times, series[line.name], expected) for line in lines)
+    notes = paradox.notes(connection, where, whole)
+    times: tuple[datetime, ...] = ()
+    if _leaves(connection) <= MOST_DATED:
+        buckets, series, expected = timeline.spread(connection, kinds, unit, zone, where)
+        times = tuple(bucket.astimezone(window.start.tzinfo) for bucket in buckets)
+        lines = tuple(_dated(line, times, series[line.name], expected) for line in lines)
+    else:
+        notes = (*notes, f"More than {MOST_DATED:,} combinations of all dimensions: the drivers were not dated.")
     return Explanation(
         zone=zone,
         currency=CURRENCY,
@@ -149,7 +157,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
         bucket_unit=unit,
         events=events.find(connection, span),
         requests=_requests(connection, span, lines),
-        notes=paradox.notes(connection, where, whole),
+        notes=notes,
         placebo_weeks=judged.weeks if judged else 0,
         matching=_MATCHING[grade],
         unpriced_attempts=_unpriced(connection, window),
@@ -190,6 +198,10 @@ def _check_data(connection: "duckdb.DuckDBPyConnection", question: Question) -> 
                 if oldest
                 else "read logs into the store first: infercost ingest logs PATH",
             )
+
+
+def _leaves(connection: "duckdb.DuckDBPyConnection") -> int:
+    return int(connection.execute("SELECT count(*) FROM driver_leaves").fetchall()[0][0])
 
 
 def _oldest(connection: "duckdb.DuckDBPyConnection") -> datetime:
