@@ -102,7 +102,7 @@ def make_explanation(
     baseline = windows.explained_baseline(window, compare)
     if baseline is None:
         raise UsageError("a change needs a baseline", hint="leave out --compare none")
-    question = Question(window, baseline, _by(by), tuple(_condition(each) for each in where))
+    question = Question(window, baseline, _by(by), tuple(parse_condition(each) for each in where))
     with connect(source) as connection:
         made = explain(connection, question, settings.zone, now)
     return replace(made, restated=source.restated) if isinstance(source, Reading) else made
@@ -171,7 +171,8 @@ def _by(text: str) -> tuple[tuple[str, ...], ...]:
     return tables or DEFAULT_BY
 
 
-def _condition(text: str) -> Condition:
+def parse_condition(text: str) -> Condition:
+    """Return what `--where` means; raises UsageError that names the dimensions."""
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--where {text!r} is no condition", hint="write --where feature=search")

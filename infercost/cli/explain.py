@@ -75,7 +75,7 @@ def explain(
         until=until,
         compare=compare,
         by=_names(by),
-        where=tuple(_condition(each) for each in where or ()),
+        where=tuple(full_condition(each) for each in where or ()),
         now=clock.now(),
     )
     _print(made, form, output)
@@ -85,7 +85,8 @@ def _names(by: str) -> str:
     return ",".join("+".join(_name(each) for each in table.split("+")) for table in by.split(","))
 
 
-def _condition(text: str) -> str:
+def full_condition(text: str) -> str:
+    """Return a condition with the short name of its dimension in full."""
     name, equals, value = text.partition("=")
     return f"{_name(name)}{equals}{value}"
 

@@ -21,6 +21,7 @@ from infercost.cli import (
     report,
     reprice,
     status,
+    whatif,
 )
 from infercost.errors import EXIT_CODE_MEANING, InfercostError
 
@@ -67,6 +68,7 @@ app.command(name="reprice", rich_help_panel=READ)(reprice.reprice)
 app.add_typer(formats.app, name="formats", rich_help_panel=READ)
 app.command(name="report", rich_help_panel=ASK)(report.report)
 app.command(name="explain", rich_help_panel=ASK)(explain.explain)
+app.command(name="whatif", rich_help_panel=ASK)(whatif.whatif)
 app.command(name="reconcile", rich_help_panel=ASK)(reconcile.reconcile)
 app.command(name="query", rich_help_panel=ASK)(query.query)
 app.command(name="sql", rich_help_panel=ASK)(query.sql)

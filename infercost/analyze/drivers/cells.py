@@ -47,10 +47,13 @@ def moment(when: datetime) -> str:
     return f"TIMESTAMPTZ '{when.astimezone(UTC).isoformat(sep=' ')}'"
 
 
-def build(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[str, ...]:
-    """Create the temporary table `driver_cells` over `span` and return the token kinds (and fee) that occur in it."""
-    kinds = _kinds(connection, span)
-    _create_rates(connection, span, kinds)
+def build(connection: "duckdb.DuckDBPyConnection", span: Span, source: str = "attempts") -> tuple[str, ...]:
+    """Create the temporary table `driver_cells` over `span` and return the token kinds (and fee) that occur in it.
+
+    `source` is the table or view of attempts.
+    """
+    kinds = _kinds(connection, span, source)
+    _create_rates(connection, span, kinds, source)
     template = _template()
     connection.execute(
         template.format(
@@ -58,11 +61,12 @@ def build(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[str, ...
             until=moment(span.until),
             baseline_since=moment(span.baseline_since),
             baseline_until=moment(span.baseline_until),
+            source=source,
             first=moment(span.first),
             last=moment(span.last),
             prompt_tokens=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in factors.PROMPT_KINDS),
             names=", ".join(_NAMED),
-            folded=",\n        ".join(_folded(connection, span)),
+            folded=",\n        ".join(_folded(connection, span, source)),
             amounts=",\n        ".join(_amounts(kind) for kind in kinds) or "0 AS nothing",
             sums=",\n    ".join(_sums(kind) for kind in kinds) or "0 AS nothing",
         )
@@ -84,22 +88,22 @@ def _in_span(span: Span) -> str:
     )
 
 
-def _kinds(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[str, ...]:
+def _kinds(connection: "duckdb.DuckDBPyConnection", span: Span, source: str) -> tuple[str, ...]:
     """Return the kinds that cost something or are counted in the span, in the order of factors.KINDS."""
     counted = [f"bool_or({kind}_tokens > 0)" for kind in schema.TOKEN_KINDS]
     found = connection.execute(
-        f"SELECT {', '.join(counted)}, bool_or(fee_cost > 0) FROM attempts WHERE {_in_span(span)}"
+        f"SELECT {', '.join(counted)}, bool_or(fee_cost > 0) FROM {source} WHERE {_in_span(span)}"
     ).fetchall()[0]
     return tuple(kind for kind, occurs in zip(factors.KINDS, found, strict=True) if occurs)
 
 
-def _folded(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[str]:
+def _folded(connection: "duckdb.DuckDBPyConnection", span: Span, source: str) -> list[str]:
     """Return each named column as SQL: missing values have a name, and what is used least of too many is OTHER."""
     counts = ", ".join(f"approx_count_distinct({_LOGGED.get(name, name)})" for name in _NAMED)
-    found = connection.execute(f"SELECT {counts} FROM attempts WHERE {_in_span(span)}").fetchall()[0]
+    found = connection.execute(f"SELECT {counts} FROM {source} WHERE {_in_span(span)}").fetchall()[0]
     return [
         # The count is an estimate that may be a little low.
-        _fold(connection, span, name) if count > FOLD_LIMIT * 0.8 else f"{_value(name)} AS {name}"
+        _fold(connection, span, name, source) if count > FOLD_LIMIT * 0.8 else f"{_value(name)} AS {name}"
         for name, count in zip(_NAMED, found, strict=True)
     ]
 
@@ -108,10 +112,10 @@ def _value(name: str) -> str:
     return f"coalesce(spanned.{name}, '{NO_VALUE}')"
 
 
-def _fold(connection: "duckdb.DuckDBPyConnection", span: Span, name: str) -> str:
+def _fold(connection: "duckdb.DuckDBPyConnection", span: Span, name: str, source: str) -> str:
     logged = _LOGGED.get(name, name)
     values = connection.execute(
-        f"SELECT {logged} FROM attempts WHERE {_in_span(span)} AND {logged} IS NOT NULL "
+        f"SELECT {logged} FROM {source} WHERE {_in_span(span)} AND {logged} IS NOT NULL "
         f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {FOLD_LIMIT + 1}"
     ).fetchall()
     if len(values) <= FOLD_LIMIT:
@@ -120,7 +124,7 @@ def _fold(connection: "duckdb.DuckDBPyConnection", span: Span, name: str) -> str
     return f"CASE WHEN {_value(name)} IN ({kept}, '{NO_VALUE}') THEN {_value(name)} ELSE '{OTHER}' END AS {name}"
 
 
-def _create_rates(connection: "duckdb.DuckDBPyConnection", span: Span, kinds: tuple[str, ...]) -> None:
+def _create_rates(connection: "duckdb.DuckDBPyConnection", span: Span, kinds: tuple[str, ...], source: str) -> None:
     """Create `driver_rates`: of every price row used, its rates beside the standard rates of the same time.
 
     The standard rate is that of the standard lane, of any region, below every long-context tier, in the same book.
@@ -134,7 +138,7 @@ def _create_rates(connection: "duckdb.DuckDBPyConnection", span: Span, kinds: tu
             SELECT DISTINCT ON (price_id) *
             FROM prices
             SEMI JOIN (
-                SELECT DISTINCT coalesce(list_price_id, price_id) AS price_id FROM attempts WHERE {_in_span(span)}
+                SELECT DISTINCT coalesce(list_price_id, price_id) AS price_id FROM {source} WHERE {_in_span(span)}
             ) AS found USING (price_id)
         ),
         base AS (

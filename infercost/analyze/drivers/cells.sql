@@ -16,7 +16,7 @@ WITH spanned AS (
         {prompt_tokens} AS prompt_tokens,
         NOT is_hit AND (coalesce(input_tokens, output_tokens) IS NOT NULL OR effective_cost > 0) AS has_usage,
         has_usage AND effective_cost IS NOT NULL AS is_counted
-    FROM attempts
+    FROM {source}
     WHERE
         day BETWEEN cast({first} AT TIME ZONE 'UTC' AS DATE) AND cast({last} AT TIME ZONE 'UTC' AS DATE)
         AND started_at >= {first}

@@ -71,7 +71,7 @@ def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells
     _pivot(connection, kinds, cells)
     _totals(connection)
     _leaves(connection, kinds)
-    _effects(connection)
+    make_effects(connection)
 
 
 def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str) -> None:
@@ -183,7 +183,7 @@ def ratio(top: str, bottom: str, side: int, kind: str) -> str:
     )
 
 
-def _effects(connection: "duckdb.DuckDBPyConnection") -> None:
+def make_effects(connection: "duckdb.DuckDBPyConnection") -> None:
     """Create `driver_effects`: a row a leaf and kind with the picodollars of every driver."""
     places = range(1, len(factors.PROMPT_CHAIN) + 1)
     points = literals(len(places))
