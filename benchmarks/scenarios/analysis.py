@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from infercost.analyze import database
-from infercost.analyze.drivers import cells, factors, matches, split
+from infercost.analyze.drivers import factors
+from infercost.analyze.explain import DEFAULT_BY, Question
+from infercost.analyze.explain import explain as explain_change
+from infercost.analyze.explanation import BEYOND, EXACT
+from infercost.analyze.report import Window
 from infercost.store import Store
 from scenarios.prices import moment
 
-PICO = 1e12
+if TYPE_CHECKING:
+    import duckdb
 
 Groups = Mapping[str, tuple[str, ...]]
 """Causes by name, each with the drivers that it shows in."""
@@ -16,20 +23,26 @@ Groups = Mapping[str, tuple[str, ...]]
 Days = tuple[float, float]
 """First day of a window, and the first day after it."""
 
+Segment = Mapping[str, frozenset[str]]
+"""Values by dimension; empty = everywhere."""
+
+ZONE = "UTC"
+
 
 @dataclass(frozen=True)
 class Explained:
     """The change of spend between two windows.
 
-    `effects` are dollars by driver; `only` and `undo`, by group of drivers, are what their change alone would have
-    made, and what taking it back would save now. `residual` is in dollars, and exact.
+    `effects` are dollars by driver, `segments` where each that counts is, `flagged` the drivers that moved more than
+    they usually do. `undo`, by group of drivers, is what taking their change back would save now. `residual` is in
+    dollars, and exact.
     """
 
     spend: float
-    matched: float
     residual: float
     effects: Mapping[str, float]
-    only: Mapping[str, float]
+    segments: Mapping[str, Segment]
+    flagged: frozenset[str]
     undo: Mapping[str, float]
 
     @property
@@ -43,43 +56,53 @@ class Explained:
         found = {name: sum(self.effects[driver] for driver in drivers) for name, drivers in groups.items()}
         return found | {name: value for name, value in self.real.items() if name not in taken}
 
+    def segment(self, drivers: tuple[str, ...]) -> Segment | None:
+        """Return the segment of the largest of some drivers, None where it has none."""
+        return self.segments.get(max(drivers, key=lambda name: abs(self.effects[name])))
+
 
 def explain(store: Store, base: Days, current: Days, groups: Groups) -> Explained:
     """Return what infercost makes of two windows of a store."""
-    span = cells.Span(moment(current[0]), moment(current[1]), moment(base[0]), moment(base[1]))
+    question = Question(_window(current), _window(base), DEFAULT_BY, ())
     with database.connect(store) as connection:
-        kinds = cells.build(connection, span)
-        matches.match(connection, span, "UTC")
-        split.split(connection, kinds)
-        sums = ", ".join(f"coalesce(sum({name}), 0)::BIGINT" for name in factors.NAMES)
-        before, now, *effects = connection.execute(
-            f"SELECT sum(cost_0)::BIGINT, sum(cost_1)::BIGINT, {sums} FROM driver_effects"
-        ).fetchall()[0]
-        columns = ", ".join(
-            f"sum({_change(drivers, kinds, undo=undo)})" for drivers in groups.values() for undo in (0, 1)
-        )
-        changes = connection.execute(f"SELECT {columns} FROM driver_leaves").fetchall()[0]
-    by_name = dict(zip(factors.NAMES, effects, strict=True))
+        found = explain_change(connection, question, ZONE, moment(current[1]))
+        undo = _undo(connection, groups)
     return Explained(
-        spend=now / PICO,
-        matched=(before + by_name["calendar"]) / PICO,
-        residual=(sum(effects) - (now - before)) / PICO,
-        effects={name: value / PICO for name, value in by_name.items()},
-        only={name: value / PICO for name, value in zip(groups, changes[0::2], strict=True)},
-        undo={name: value / PICO for name, value in zip(groups, changes[1::2], strict=True)},
+        spend=float(found.after),
+        residual=float(found.residual),
+        effects={line.name: float(line.effect) for line in found.drivers},
+        segments={
+            line.name: {
+                name: frozenset(values)
+                for (name, _), values in zip(line.segment.conditions, line.segment.values, strict=True)
+            }
+            for line in found.drivers
+            if line.segment is not None
+        },
+        flagged=frozenset(line.name for line in found.drivers if line.verdict in {BEYOND, EXACT}),
+        undo=undo,
     )
 
 
-def _change(drivers: tuple[str, ...], kinds: tuple[str, ...], *, undo: int) -> str:
-    """Return the SQL of what a leaf's cost changes with the factors of some drivers alone changed (or taken back)."""
+def _window(days: Days) -> Window:
+    start, end = (moment(day).astimezone(ZoneInfo(ZONE)) for day in days)
+    return Window(start=start, end=end, days=round(days[1] - days[0]))
+
+
+def _undo(connection: "duckdb.DuckDBPyConnection", groups: Groups) -> dict[str, float]:
+    """Return what taking back all drivers of a group at once would save: infercost tells it of one at a time."""
+    columns = ", ".join(f"sum({_saved(drivers)})" for drivers in groups.values())
+    saved = connection.execute(f"SELECT {columns} FROM driver_leaves").fetchall()[0]
+    return {name: (value or 0) / 1e12 for name, value in zip(groups, saved, strict=True)}
+
+
+def _saved(drivers: tuple[str, ...]) -> str:
+    """Return the SQL of what a leaf would cost less without the change of some drivers."""
     branches = []
-    for kind in kinds:
-        ours = [factor.of(kind) in drivers for factor in factors.chain(kind)]
-        sides = [("b" if mine != bool(undo) else "a") for mine in ours]
-        mixed = " * ".join(f"{side}{place}" for place, side in enumerate(sides, start=1))
-        whole = " * ".join(f"{'b' if undo else 'a'}{place}" for place in range(1, len(ours) + 1))
-        branches.append(f"WHEN kind = '{kind}' THEN {f'{whole} - {mixed}' if undo else f'{mixed} - {whole}'}")
-    outside = "0"
-    if "new_features" in drivers:
-        outside = "CASE WHEN cost_1 > 0 THEN cost_1 ELSE -matched_0 END"
+    for kind in factors.KINDS:
+        undone = [factor.of(kind) in drivers for factor in factors.chain(kind)]
+        after = " * ".join(f"b{place}" for place in range(1, len(undone) + 1))
+        without = " * ".join(f"{'a' if back else 'b'}{place}" for place, back in enumerate(undone, start=1))
+        branches.append(f"WHEN kind = '{kind}' THEN {after} - {without}")
+    outside = "CASE WHEN cost_1 > 0 THEN cost_1 ELSE -matched_0 END" if "new_features" in drivers else "0"
     return f"CASE WHEN NOT continues THEN {outside} {' '.join(branches)} END"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.analysis import Days
+from scenarios.analysis import Days, Segment
 from scenarios.shared import Shared
 
 STEP: tuple[Days, Days] = ((0, 28), (28, 35))
@@ -29,6 +29,10 @@ WITH_COHORT: Mapping[str, tuple[str, ...]] = {**GROUPS, "traffic": VOLUME, "coho
 """The same where a cohort is a cause: it is told from volume then."""
 
 
+_MOVES = ("swap", "launch", "retire", "volume", "cohort_mix")
+"""Effects that are of whatever used a model, or of the feature itself: there is no segment to find."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """An incident: its effects with the cause each is, and the windows (baseline, current) in days.
@@ -51,6 +55,14 @@ class Scenario:
     def names(self) -> tuple[str, ...]:
         """The cause of each effect."""
         return tuple(name for _, name in self.causes)
+
+    def segment(self, place: int) -> Segment | None:
+        """Return where the effect of a cause should be said to be; None where no segment is right or wrong."""
+        effect, _ = self.causes[place]
+        if effect.kind in _MOVES:
+            return None
+        found = {"feature": effect.feats, "model": (effect.model,) if effect.model else None}
+        return {name: frozenset(values) for name, values in found.items() if values}
 
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
@@ -83,7 +95,7 @@ def _measured(effect: Any) -> Iterator[Scenario]:
     yield Scenario("gateway cache hit halves, all", ((effect("gw_drop", 28, 0.5), "gateway"),))
     yield Scenario("retry 1->12%, gpt-mid", ((effect("retry", 28, 0.12, None, model="gpt-mid"), "retry"),))
     yield Scenario("discount of 15% expires, all", ((effect("discount", 28, 0.176), "discount_tier"),))
-    yield Scenario("feature retired (email_draft)", ((effect("retire", 28, 1.0, ("email_draft",)), "new_vanished"),))
+    yield Scenario("feature retired (translate)", ((effect("retire", 28, 1.0, ("translate",)), "new_vanished"),))
     yield Scenario(
         "cohort shift to enterprise, chat+rag",
         ((effect("cohort_mix", 28, 0.5, ("chat_support", "search_rag"), cohort="enterprise"), "cohort"),),

@@ -19,7 +19,7 @@ class Verdict:
     """One scenario with one seed: true dollars and effects by cause, and what is wrong with the latter.
 
     Shares are of the true dollars. `undo_error` compares what taking each cause back is said to save with the truth;
-    `big` says that the largest cause is 8 % of spend or more.
+    `big` says that the largest cause is 8 % of spend or more; `segments` whether each cause's place is the true one.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Verdict:
     residual: float
     undo_error: float
     undo_raw: float
+    segments: tuple[bool, ...]
     moved: dict[str, float] = field(default_factory=dict)
 
 
@@ -90,7 +91,7 @@ def judge(worlds: Worlds, scenario: Scenario) -> Verdict:
 
 def _verdict(scenario: Scenario, seed: int, found: Explained, twin: Explained, true: truth.Truth) -> Verdict:
     effects, usual = found.by(scenario.groups), twin.by(scenario.groups)
-    wanted = dict.fromkeys(effects, 0.0) | dict(zip(scenario.names, true.shares, strict=True))
+    shares = dict.fromkeys(effects, 0.0) | dict(zip(scenario.names, true.shares, strict=True))
     size = sum(map(abs, true.shares))
     moved = {name: effects[name] - usual[name] for name in effects}
     ranked = sorted(effects, key=lambda name: -abs(effects[name]))
@@ -103,8 +104,8 @@ def _verdict(scenario: Scenario, seed: int, found: Explained, twin: Explained, t
         spend=found.spend,
         true=dict(zip(scenario.names, true.shares, strict=True)),
         effects=effects,
-        error=sum(abs(moved[name] - wanted[name]) for name in effects) / size,
-        raw_error=sum(abs(effects[name] - wanted[name]) for name in effects) / size,
+        error=sum(abs(moved[name] - shares[name]) for name in effects) / size,
+        raw_error=sum(abs(effects[name] - shares[name]) for name in effects) / size,
         leak=sum(abs(moved[name]) for name in effects if name not in scenario.names) / size,
         top_1=ranked[0] in scenario.names,
         top_3=set(scenario.names) <= set(ranked[:3]),
@@ -112,6 +113,11 @@ def _verdict(scenario: Scenario, seed: int, found: Explained, twin: Explained, t
         residual=max(abs(found.residual), abs(twin.residual)),
         undo_error=sum(abs(found.undo[name] - twin.undo[name] - saved) for name, saved in savings.items()) / undo_size,
         undo_raw=sum(abs(found.undo[name] - saved) for name, saved in savings.items()) / undo_size,
+        segments=tuple(
+            found.segment(scenario.groups[cause]) == wanted
+            for place, cause in enumerate(scenario.names)
+            if (wanted := scenario.segment(place)) is not None
+        ),
         moved=moved,
     )
 

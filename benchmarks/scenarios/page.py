@@ -18,15 +18,16 @@ the baseline. Where two or three causes meet, each has the mean of what it adds 
 the simulations of all subsets). Before anything is judged, the store's costs must equal the generator's to 1e-9.
 
 **Judging.** Week-to-week noise is in the traffic with and without the incident, so what infercost says of the same
-windows without it is taken off. `err` is the sum over all causes of |effect - truth| by the true dollars, `leak` is the
-part of it that stands with drivers that had no part in it, and `max` is the worst seed. `top-1` and `top-3` go by what
-infercost prints, noise included: whether its largest driver is a true one, and whether all true ones are among its
-three largest. `undo` is how far "undo saves" is from what reverting each cause saves in a simulation. Scenarios marked
-with * are held out: nothing was chosen by them.
+windows without it is taken off. `err` is the sum over all causes of |effect - truth| by the true dollars, `leak` is
+the part of it that stands with drivers that had no part in it, and `max` is the worst seed. `top-1` and `top-3` go by
+what infercost prints, noise included: whether its largest driver is a true one, and whether all true ones are among
+its three largest. `place` is how often the segment named for a cause is exactly the true one. `undo` is how far "undo
+saves" is from what reverting each cause saves in a simulation. Scenarios marked with * are held out: nothing was
+chosen by them.
 
-**Quiet weeks.** In worlds without an incident every week is compared with the four before it. A driver counts as
-flagged when it is beyond four times the median deviation of the five weeks before, and beyond 1 % of the spend. Windows
-of other lengths and weekdays are compared too: whatever is left when the calendar is taken off is spurious.
+**Quiet weeks.** In worlds without an incident every week is compared with the four before it, and each driver that
+infercost calls beyond its usual variation is a false flag. Windows of other lengths and weekdays are compared too:
+whatever is left when the calendar is taken off is spurious.
 
 {scale:,} requests a day, {seeds} seeds.
 

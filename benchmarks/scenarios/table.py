@@ -7,7 +7,7 @@ from statistics import mean
 from scenarios.judge import Verdict
 from scenarios.quiet import Quiet
 
-HEADER = ("scenario", "causes", "true $", "err", "max", "leak", "top-1", "top-3", "undo")
+HEADER = ("scenario", "causes", "true $", "err", "max", "leak", "top-1", "top-3", "place", "undo")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def _row(name: str, found: list[Verdict]) -> tuple[str, ...]:
         _percent(mean(each.leak for each in found)),
         f"{mean(each.top_1 for each in found):.1f}",
         f"{mean(each.top_3 for each in found):.1f}",
+        f"{mean(places):.1f}" if (places := [right for each in found for right in each.segments]) else "",
         _percent(mean(each.undo_error for each in found)),
     )
 
@@ -55,20 +56,25 @@ def aims(verdicts: Sequence[Verdict], quiet: Sequence[Quiet]) -> list[Aim]:
     if verdicts:
         big = [each for each in verdicts if each.big] or verdicts
         by_name = [mean(each.error for each in verdicts if each.name == name) for name in _names(verdicts)]
+        places = [right for each in verdicts for right in each.segments] or [True]
         found += [
             Aim("largest residual, $", max(each.residual for each in verdicts), 0),
             Aim("misassigned, mean", mean(each.error for each in verdicts), 0.025),
             Aim("misassigned, worst scenario", max(by_name), 0.15),
             Aim("true drivers in the top 3", mean(each.top_3 for each in verdicts), 1, at_least=True),
             Aim("true driver first, from 8 % of spend", mean(each.top_1 for each in big), 1, at_least=True),
+            Aim("places named exactly", mean(places), 0.9, at_least=True),
             Aim("undo saves, mean error", mean(each.undo_error for each in verdicts), 0.04),
         ]
     if quiet:
-        flags = [flag for world in quiet for weeks in world.flags.values() for flag in weeks]
         pairs = quiet[0].spurious
         spurious = [mean(world.spurious[name] for world in quiet) for name in pairs]
         found += [
-            Aim("quiet weeks, drivers flagged", mean(flags), 0.025),
+            Aim(
+                "quiet weeks, drivers flagged",
+                sum(len(world.flagged) for world in quiet) / sum(world.judged for world in quiet),
+                0.025,
+            ),
             Aim("unlike windows, worst spurious change", max(spurious), 0.04),
         ]
     return found
