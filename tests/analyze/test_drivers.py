@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from math import log
 from typing import Any
 
 import pytest
 import spend
 from spend import SINCE, WEEK, Call
 
-from infercost.analyze.drivers import cells, effects, factors
+from infercost.analyze.drivers import cells, effects, factors, tokenizers
 
 CENT = Decimal("0.01")
 
@@ -114,6 +115,41 @@ def test_failures_without_usage_are_failures_and_no_shorter_prompts() -> None:
     alike = [call for call in BEFORE if call.feature == "search"]
     after = later(alike, lambda call: replace(call, status="error", more=more) if call.hour == 9 else call)
     assert set(spend.moved(spend.bridge([*alike, *after]))) == {"retries"}
+
+
+SEARCHES = [replace(call, prompt=2200, cached=0) for call in BEFORE if call.feature == "search"]
+
+
+def fallbacks(first: int, *answered: int) -> list[Call]:
+    """Return requests of another feature, one a day, that failed with 1,000 tokens and were answered with others."""
+    found = []
+    for day, prompt in enumerate(answered, start=first):
+        call = Call(day, feature="mail", request=f"fallback {day}")
+        found += [replace(call, status="error"), replace(call, number=2, model="new", prompt=prompt)]
+    return found
+
+
+def to_another_tokenizer(call: Call) -> Call:
+    return replace(call, model="new", prompt=call.prompt * 13 // 10)
+
+
+def test_another_tokenizer_makes_no_longer_prompts_where_fallbacks_show_it() -> None:
+    shown = [*SEARCHES, *fallbacks(-7, 1300, 1300), *fallbacks(0, 1300, 1300)]
+    assert set(spend.moved(spend.bridge([*shown, *later(SEARCHES, to_another_tokenizer)]))) == {"routing"}
+    alone = spend.moved(spend.bridge([*SEARCHES, *later(SEARCHES, to_another_tokenizer)]))
+    assert set(alone) == {"routing", "prompt_length"}
+
+
+def test_prompts_that_differ_between_attempts_say_nothing_about_tokenizers() -> None:
+    unlike = [*fallbacks(-7, 1300, 1700), *fallbacks(0, 1300, 1700)]
+    moved = spend.moved(spend.bridge([*SEARCHES, *unlike, *later(SEARCHES, to_another_tokenizer)]))
+    assert set(moved) == {"routing", "prompt_length"}
+
+
+def test_tokenizers_are_linked_along_the_most_prompts() -> None:
+    pairs = [("a", "b", 9, 0.1), ("b", "c", 5, 0.2), ("a", "c", 2, 0.9), ("x", "y", 50, 0.3), ("a", "d", 4, 3.0)]
+    found = tokenizers.ratios(pairs, "a")
+    assert {name: round(log(factor), 12) for name, factor in found.items()} == {"a": 0, "b": 0.1, "c": 0.3}
 
 
 def test_requests_that_move_between_equal_routes_cost_nothing() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infercost import engine, schema
-from infercost.analyze.drivers import factors
+from infercost.analyze.drivers import factors, tokenizers
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,6 +51,7 @@ def build(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[str, ...
     """Create the temporary table `driver_cells` over `span` and return the token kinds (and fee) that occur in it."""
     kinds = _kinds(connection, span)
     _create_rates(connection, span, kinds)
+    tokenizers.create(connection, _in_span(span))
     template = _template()
     connection.execute(
         template.format(
