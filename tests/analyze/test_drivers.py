@@ -8,10 +8,11 @@ from math import log
 from typing import Any
 
 import pytest
+import small_store
 import spend
 from spend import SINCE, WEEK, Call
 
-from infercost.analyze.drivers import cells, effects, factors, tokenizers
+from infercost.analyze.drivers import cells, effects, factors, matches, split, tokenizers
 
 CENT = Decimal("0.01")
 
@@ -175,6 +176,21 @@ def test_weekdays_are_matched() -> None:
 def test_time_of_day_stands_in_where_the_weekday_is_missing() -> None:
     day = cells.Span(SINCE, SINCE + timedelta(days=1), SINCE - timedelta(days=1), SINCE)
     assert not spend.moved(spend.bridge([*BEFORE, *later(BEFORE)], day))
+
+
+def test_a_teams_price_of_a_model_of_ones_own_is_a_discount() -> None:
+    calls = [replace(call, more={"list_price_id": None, "list_cost": None}) for call in SEARCHES]
+    scoped = {"price_id": "small-team", "list_price_id": None, "list_cost": None}
+    after = later(calls, lambda call: replace(call, paid=Decimal("0.8"), more=scoped))
+    (plain,) = spend.price_rows(calls)
+    rates = {name: amount * 8 // 10 for name, amount in plain.items() if name.endswith("_rate")}
+    rows = [call.row() for call in (*calls, *after)]
+    prices = [plain, {**plain, **rates, "price_id": "small-team", "scope": "team=core"}]
+    connection = small_store.store(rows, prices=prices)
+    kinds = cells.build(connection, spend.SPAN)
+    matches.match(connection, spend.SPAN, "UTC")
+    split.split(connection, kinds)
+    assert set(spend.moved(effects.whole(connection))) == {"discount"}
 
 
 def test_pools_have_no_list_price() -> None:

@@ -124,11 +124,16 @@ def _fold(connection: "duckdb.DuckDBPyConnection", span: Span, name: str) -> str
 def _create_rates(connection: "duckdb.DuckDBPyConnection", span: Span, kinds: tuple[str, ...]) -> None:
     """Create `driver_rates`: of every price row used, its rates beside the standard rates of the same time.
 
-    The standard rate is that of the standard lane, of any region, below every long-context tier, in the same book.
+    The standard rate is that of the standard lane, of any region, below every long-context tier, in the same book. It
+    is the list's too for a model of the user's own where a team or a key has another price.
     """
     rates = [f"{kind}_rate" for kind in kinds if kind != factors.FEE]
     rates += [f"{fee}_fee" for fee in schema.FEES] if factors.FEE in kinds else []
-    columns = "".join(f", used.{rate} AS list_{rate}, base.{rate} AS base_{rate}" for rate in rates)
+    columns = "".join(
+        f", CASE WHEN used.scope IS NOT NULL AND used.lane = 'standard' THEN coalesce(base.{rate}, used.{rate}) "
+        f"ELSE used.{rate} END AS list_{rate}, base.{rate} AS base_{rate}"
+        for rate in rates
+    )
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_rates AS
         WITH used AS (
