@@ -57,6 +57,10 @@ bench-explain *arguments:
 bench-startup:
     python benchmarks/startup.py
 
+# Play incidents with known causes through infercost (needs `pip install --group scenarios`): just scenarios --help
+scenarios *arguments:
+    PYTHONPATH=benchmarks python -m scenarios.run {{ arguments }}
+
 # Make sample_logs and its truth again (the same bytes for the same seed)
 sample:
     python sample_logs/generate.py

@@ -154,7 +154,7 @@ SELECT hour, hour AS baseline_hour, 1 AS grade, 1e0 AS weight FROM (SELECT DISTI
 def _present(connection: "duckdb.DuckDBPyConnection", window: "Window") -> tuple[str, ...]:
     """Create `driver_then` and `driver_now`, both the window as it is, and return its kinds."""
     span = cells.Span(window.start, window.end, window.start, window.start)
-    kinds = cells.build(connection, span)
+    kinds = cells.build(connection, span, as_logged=True)
     connection.execute("CREATE TEMP TABLE driver_then AS SELECT * REPLACE ('baseline' AS period) FROM driver_cells")
     if connection.execute("SELECT count(*) FROM driver_then").fetchall() == [(0,)]:
         raise NoDataError(
@@ -194,7 +194,7 @@ def _otherwise_priced(
         SELECT * FROM driver_priced
     """)
     span = cells.Span(window.start, window.end, window.start, window.start)
-    found = cells.build(connection, span, "driver_attempts")
+    found = cells.build(connection, span, "driver_attempts", as_logged=True)
     connection.execute("CREATE OR REPLACE TEMP TABLE driver_now AS FROM driver_cells")
     connection.execute("CREATE OR REPLACE TEMP VIEW driver_twice AS FROM driver_then UNION ALL BY NAME FROM driver_now")
     return tuple(kind for kind in factors.KINDS if kind in kinds or kind in found)

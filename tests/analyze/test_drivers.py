@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from math import log
 from typing import Any
 
 import pytest
+import small_store
 import spend
 from spend import SINCE, WEEK, Call
 
-from infercost.analyze.drivers import cells, effects, factors
+from infercost.analyze.drivers import cells, effects, factors, matches, split, tokenizers
 
 CENT = Decimal("0.01")
 
@@ -116,6 +118,41 @@ def test_failures_without_usage_are_failures_and_no_shorter_prompts() -> None:
     assert set(spend.moved(spend.bridge([*alike, *after]))) == {"retries"}
 
 
+SEARCHES = [replace(call, prompt=2200, cached=0) for call in BEFORE if call.feature == "search"]
+
+
+def fallbacks(first: int, *answered: int) -> list[Call]:
+    """Return requests of another feature, one a day, that failed with 1,000 tokens and were answered with others."""
+    found = []
+    for day, prompt in enumerate(answered, start=first):
+        call = Call(day, feature="mail", request=f"fallback {day}")
+        found += [replace(call, status="error"), replace(call, number=2, model="new", prompt=prompt)]
+    return found
+
+
+def to_another_tokenizer(call: Call) -> Call:
+    return replace(call, model="new", prompt=call.prompt * 13 // 10)
+
+
+def test_another_tokenizer_makes_no_longer_prompts_where_fallbacks_show_it() -> None:
+    shown = [*SEARCHES, *fallbacks(-7, 1300, 1300), *fallbacks(0, 1300, 1300)]
+    assert set(spend.moved(spend.bridge([*shown, *later(SEARCHES, to_another_tokenizer)]))) == {"routing"}
+    alone = spend.moved(spend.bridge([*SEARCHES, *later(SEARCHES, to_another_tokenizer)]))
+    assert set(alone) == {"routing", "prompt_length"}
+
+
+def test_prompts_that_differ_between_attempts_say_nothing_about_tokenizers() -> None:
+    unlike = [*fallbacks(-7, 1300, 1700), *fallbacks(0, 1300, 1700)]
+    moved = spend.moved(spend.bridge([*SEARCHES, *unlike, *later(SEARCHES, to_another_tokenizer)]))
+    assert set(moved) == {"routing", "prompt_length"}
+
+
+def test_tokenizers_are_linked_along_the_most_prompts() -> None:
+    pairs = [("a", "b", 9, 0.1), ("b", "c", 5, 0.2), ("a", "c", 2, 0.9), ("x", "y", 50, 0.3), ("a", "d", 4, 3.0)]
+    found = tokenizers.ratios(pairs, "a")
+    assert {name: round(log(factor), 12) for name, factor in found.items()} == {"a": 0, "b": 0.1, "c": 0.3}
+
+
 def test_requests_that_move_between_equal_routes_cost_nothing() -> None:
     alike = [replace(call, model="small", cached=0) for call in BEFORE if call.feature == "chat"]
     for rising in (10, 11, 12):
@@ -139,6 +176,21 @@ def test_weekdays_are_matched() -> None:
 def test_time_of_day_stands_in_where_the_weekday_is_missing() -> None:
     day = cells.Span(SINCE, SINCE + timedelta(days=1), SINCE - timedelta(days=1), SINCE)
     assert not spend.moved(spend.bridge([*BEFORE, *later(BEFORE)], day))
+
+
+def test_a_teams_price_of_a_model_of_ones_own_is_a_discount() -> None:
+    calls = [replace(call, more={"list_price_id": None, "list_cost": None}) for call in SEARCHES]
+    scoped = {"price_id": "small-team", "list_price_id": None, "list_cost": None}
+    after = later(calls, lambda call: replace(call, paid=Decimal("0.8"), more=scoped))
+    (plain,) = spend.price_rows(calls)
+    rates = {name: amount * 8 // 10 for name, amount in plain.items() if name.endswith("_rate")}
+    rows = [call.row() for call in (*calls, *after)]
+    prices = [plain, {**plain, **rates, "price_id": "small-team", "scope": "team=core"}]
+    connection = small_store.store(rows, prices=prices)
+    kinds = cells.build(connection, spend.SPAN)
+    matches.match(connection, spend.SPAN, "UTC")
+    split.split(connection, kinds)
+    assert set(spend.moved(effects.whole(connection))) == {"discount"}
 
 
 def test_pools_have_no_list_price() -> None:

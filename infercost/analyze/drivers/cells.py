@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infercost import engine, schema
-from infercost.analyze.drivers import factors
+from infercost.analyze.drivers import factors, tokenizers
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,13 +47,16 @@ def moment(when: datetime) -> str:
     return f"TIMESTAMPTZ '{when.astimezone(UTC).isoformat(sep=' ')}'"
 
 
-def build(connection: "duckdb.DuckDBPyConnection", span: Span, source: str = "attempts") -> tuple[str, ...]:
+def build(
+    connection: "duckdb.DuckDBPyConnection", span: Span, source: str = "attempts", *, as_logged: bool = False
+) -> tuple[str, ...]:
     """Create the temporary table `driver_cells` over `span` and return the token kinds (and fee) that occur in it.
 
-    `source` is the table or view of attempts.
+    `source` is the table or view of attempts. Prompts are compared in the tokens of one model, unless `as_logged`.
     """
     kinds = _kinds(connection, span, source)
     _create_rates(connection, span, kinds, source)
+    tokenizers.create(connection, "FALSE" if as_logged else _in_span(span))
     template = _template()
     connection.execute(
         template.format(
@@ -127,11 +130,16 @@ def _fold(connection: "duckdb.DuckDBPyConnection", span: Span, name: str, source
 def _create_rates(connection: "duckdb.DuckDBPyConnection", span: Span, kinds: tuple[str, ...], source: str) -> None:
     """Create `driver_rates`: of every price row used, its rates beside the standard rates of the same time.
 
-    The standard rate is that of the standard lane, of any region, below every long-context tier, in the same book.
+    The standard rate is that of the standard lane, of any region, below every long-context tier, in the same book. It
+    is the list's too for a model of the user's own where a team or a key has another price.
     """
     rates = [f"{kind}_rate" for kind in kinds if kind != factors.FEE]
     rates += [f"{fee}_fee" for fee in schema.FEES] if factors.FEE in kinds else []
-    columns = "".join(f", used.{rate} AS list_{rate}, base.{rate} AS base_{rate}" for rate in rates)
+    columns = "".join(
+        f", CASE WHEN used.scope IS NOT NULL AND used.lane = 'standard' THEN coalesce(base.{rate}, used.{rate}) "
+        f"ELSE used.{rate} END AS list_{rate}, base.{rate} AS base_{rate}"
+        for rate in rates
+    )
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_rates AS
         WITH used AS (

@@ -81,7 +81,7 @@ ordered AS (
 valued AS (
     SELECT
         ordered.*,
-        coalesce(nullif(began.prompt_tokens, 0), longest_prompt, 0) AS request_tokens,
+        coalesce(nullif(began.prompt_tokens, 0), longest_prompt, 0) / coalesce(tokenizer.factor, 1) AS request_tokens,
         {amounts}
     FROM ordered
     LEFT JOIN driver_rates AS rate
@@ -89,6 +89,7 @@ valued AS (
             coalesce(ordered.list_price_id, ordered.price_id) = rate.price_id
             AND ordered.started_at >= rate.rate_from
             AND ordered.started_at < rate.rate_to
+    LEFT JOIN driver_tokenizers AS tokenizer ON ordered.began.model = tokenizer.model
 )
 
 SELECT
