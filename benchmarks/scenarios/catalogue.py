@@ -59,7 +59,7 @@ class Scenario:
     def segment(self, place: int) -> Segment | None:
         """Return where the effect of a cause should be said to be; None where no segment is right or wrong."""
         effect, _ = self.causes[place]
-        if effect.kind in _MOVES:
+        if effect.kind in _MOVES or (effect.kind == "batch_off" and effect.feats is None):
             return None
         found = {"feature": effect.feats, "model": (effect.model,) if effect.model else None}
         return {name: frozenset(values) for name, values in found.items() if values}
