@@ -40,6 +40,14 @@ class Verdict:
     segments: tuple[bool, ...]
     moved: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def misassigned(self) -> float:
+        """The share of the true dollars that stands in a wrong row: what is missing in one row is too much in another.
+
+        Effects and truth both add up to the change, so the sum of their differences counts such a dollar twice.
+        """
+        return self.error / 2
+
 
 class Worlds:
     """The traffic of one seed without an incident, ingested once, and what infercost makes of its windows."""

@@ -18,8 +18,9 @@ the baseline. Where two or three causes meet, each has the mean of what it adds 
 the simulations of all subsets). Before anything is judged, the store's costs must equal the generator's to 1e-9.
 
 **Judging.** Week-to-week noise is in the traffic with and without the incident, so what infercost says of the same
-windows without it is taken off. `err` is the sum over all causes of |effect - truth| by the true dollars, `leak` is
-the part of it that stands with drivers that had no part in it, and `max` is the worst seed. `top-1` and `top-3` go by
+windows without it is taken off. `err` is the sum over all drivers of |effect - truth| by the true dollars. Effects and
+truth add up to the same change, so a dollar in a wrong row counts twice in it: `misassigned` is half of it, `max` its
+worst seed. `leak` is the part of `err` that stands with drivers that had no part in it. `top-1` and `top-3` go by
 what infercost prints, noise included: whether its largest driver is a true one, and whether all true ones are among
 its three largest. `place` is how often the segment named for a cause is exactly the true one. `undo` is how far "undo
 saves" is from what reverting each cause saves in a simulation. Scenarios marked with * are held out: nothing was
