@@ -34,6 +34,7 @@ from infercost.analyze.explanation import (
     Explanation,
     MovedRequest,
     Onset,
+    Segment,
 )
 from infercost.analyze.reading import Reading
 from infercost.errors import NoDataError, UsageError
@@ -129,9 +130,10 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     judged = noise.measure(connection, span, kinds, zone, _oldest(connection), where)
     grade = matches.match(connection, span, zone)
     split.split(connection, kinds)
+    _check_part(connection, question.where, where)
     whole = effects.whole(connection, where)
     unit = timeline.DAY if window.days is not None and window.days >= SHORT_DAYS else timeline.HOUR
-    lines = _lines(connection, kinds, where, whole, judged)
+    lines = _lines(connection, kinds, question.where, whole, judged)
     notes = paradox.notes(connection, where, whole)
     times: tuple[datetime, ...] = ()
     if _leaves(connection) <= MOST_DATED:
@@ -156,7 +158,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
         buckets=times,
         bucket_unit=unit,
         events=events.find(connection, span),
-        requests=_requests(connection, span, lines),
+        requests=_requests(connection, span, lines, question.where),
         notes=notes,
         placebo_weeks=judged.weeks if judged else 0,
         matching=_MATCHING[grade],
@@ -201,6 +203,20 @@ def _check_data(connection: "duckdb.DuckDBPyConnection", question: Question) -> 
             )
 
 
+def _check_part(connection: "duckdb.DuckDBPyConnection", conditions: tuple[Condition, ...], where: str) -> None:
+    """Raise NoDataError when no leaf meets the conditions; the hint names the values that there are."""
+    if connection.execute(f"SELECT count(*) FROM driver_both WHERE {where}").fetchall() != [(0,)]:
+        return
+    asked = " and ".join(f"{name} = {value}" for name, value in conditions)
+    hints = []
+    for name, _ in conditions:
+        rows = connection.execute(
+            f"SELECT cast({name} AS VARCHAR) FROM driver_both GROUP BY 1 ORDER BY sum(requests_1) DESC, 1 LIMIT 8"
+        ).fetchall()
+        hints.append(f"{name}: {', '.join(value for (value,) in rows)}")
+    raise NoDataError(f"nothing in either window where {asked}", hint="; ".join(hints))
+
+
 def _leaves(connection: "duckdb.DuckDBPyConnection") -> int:
     return int(connection.execute("SELECT count(*) FROM driver_leaves").fetchall()[0][0])
 
@@ -222,11 +238,12 @@ def _unpriced(connection: "duckdb.DuckDBPyConnection", window: "Window") -> int:
 def _lines(
     connection: "duckdb.DuckDBPyConnection",
     kinds: tuple[str, ...],
-    where: str,
+    conditions: tuple[Condition, ...],
     whole: Child,
     judged: noise.Noise | None,
 ) -> tuple[DriverLine, ...]:
     """Return every driver in the order of the bridge; those that moved have their segment and their measures."""
+    where = measures.filter_sql(conditions)
     alone = effects.alone(connection, where)
     floor = max(whole.before + whole.effects["calendar"], whole.after) * noise.LEAST_SHARE
     lines = []
@@ -238,12 +255,7 @@ def _lines(
         if deviation is not None and driver.name not in _EXACT:
             threshold = max(noise.TIMES_NOISE * deviation, floor)
         segment = segments.locate(connection, driver.name, where) if abs(effect) >= floor else None
-        narrowed = where
-        if segment and not segment.is_broad:
-            conditions = tuple(
-                (name, values) for (name, _), values in zip(segment.conditions, segment.values, strict=True)
-            )
-            narrowed = f"{where} AND {measures.filter_sql(conditions)}"
+        within: measures.Conditions = (*conditions, *(_segment_conditions(segment) if segment else ()))
         lines.append(
             DriverLine(
                 name=driver.name,
@@ -255,10 +267,15 @@ def _lines(
                 threshold=threshold,
                 verdict=_verdict(driver.name, effect, threshold),
                 segment=segment,
-                measures=measures.measure(connection, driver.name, kinds, narrowed) if effect else (),
+                measures=measures.measure(connection, driver.name, kinds, within) if effect else (),
             )
         )
     return tuple(lines)
+
+
+def _segment_conditions(segment: Segment) -> measures.Conditions:
+    pairs = zip(segment.conditions, segment.values, strict=True)
+    return tuple((name, values) for (name, _), values in pairs)
 
 
 def _verdict(driver: str, effect: Decimal, threshold: Decimal | None) -> str:
@@ -306,10 +323,17 @@ def _contributions(
 
 
 def _requests(
-    connection: "duckdb.DuckDBPyConnection", span: cells.Span, lines: tuple[DriverLine, ...]
+    connection: "duckdb.DuckDBPyConnection",
+    span: cells.Span,
+    lines: tuple[DriverLine, ...],
+    conditions: measures.Conditions,
 ) -> tuple[MovedRequest, ...]:
-    """Return the requests behind the drivers that added most."""
-    top = sorted((line for line in lines if line.segment and line.name != "calendar"), key=lambda line: -line.effect)
-    top = [line for line in top if line.effect > 0][:EXPLAINED]
-    each = REQUESTS // max(len(top), 1)
-    return tuple(request for line in top for request in moved.find(connection, span, line.name, line.segment, each))
+    """Return the requests behind the drivers that added most, each in its segment."""
+    chosen = [(line, line.segment) for line in lines if line.segment and line.name != "calendar" and line.effect > 0]
+    top = sorted(chosen, key=lambda each: -each[0].effect)[:EXPLAINED]
+    limit = REQUESTS // max(len(top), 1)
+    return tuple(
+        request
+        for line, segment in top
+        for request in moved.find(connection, span, line.name, (*conditions, *_segment_conditions(segment)), limit)
+    )

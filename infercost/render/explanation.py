@@ -65,7 +65,7 @@ def render_terminal(explanation: Explanation, console: Console) -> None:
     for table in explanation.tables:
         if len(table.rows) > 1:
             console.print()
-            console.print(_split(explanation, table))
+            console.print(_split(explanation, table, console.width))
     _print_list(console, "What was new", [why.event_text(each, explanation) for each in explanation.events[:ROWS]])
     lines = [line for line in why.main_lines(explanation) if line.name != "calendar"]
     _print_list(console, "Undone", [why.undo_text(line, explanation) for line in lines])
@@ -120,14 +120,18 @@ def _contributions(explanation: Explanation) -> Grid:
     return grid
 
 
-def _split(explanation: Explanation, table: SplitTable) -> Grid:
+def _split(explanation: Explanation, table: SplitTable, width: int) -> Grid:
+    """Return the table by some dimensions; a narrow terminal has room for the change and no more than what made it."""
+    first = 0 if width >= WIDTH else 2
     grid = Grid(box=box.SIMPLE, show_edge=False, pad_edge=False, expand=True)
     title = " / ".join(name.replace("_", " ") for name in table.dimensions)
-    grid.add_column(Text(f"By {title}", style="bold"), ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in ("Before", "Now", "Change", *(line.title for line in split_columns(explanation)), "All others"):
+    grid.add_column(Text(f"By {title}", style="bold"), ratio=1, no_wrap=True, overflow="ellipsis", min_width=16)
+    names = ("Before", "Now", "Change", *(line.title for line in split_columns(explanation)), "All others")
+    for name in names[first:]:
         grid.add_column(name, justify="right", no_wrap=True, header_style="dim")
     for name, amounts in split_rows(explanation, table):
-        grid.add_row(Text(name), *(f"{each:,.2f}" for each in amounts[:2]), *map(amount, amounts[2:]))
+        cells = [*(f"{each:,.2f}" for each in amounts[:2]), *map(amount, amounts[2:])]
+        grid.add_row(Text(name), *cells[first:])
     return grid
 
 

@@ -204,6 +204,12 @@ def test_requests_that_moved_most_are_of_the_segment() -> None:
     assert list(found.requests) == sorted(found.requests, key=lambda each: -(each.cost - each.usual))
 
 
+def test_requests_are_of_the_part_that_is_asked_for() -> None:
+    found = answer([*QUIET, *days(0, 7, lambda call: replace(call, output=call.output * 3))], (("cohort", "pro"),))
+    assert found.requests
+    assert all(each.started_at.hour > 10 for each in found.requests)
+
+
 def test_a_whole_that_moves_though_no_part_does_is_said() -> None:
     dear = [replace(call, model="large") if call.feature == "search" else call for call in QUIET]
     after = [replace(call, day=call.day + 7) for call in dear]
@@ -256,6 +262,22 @@ def test_what_cannot_be_asked_is_refused_with_what_can(by: str, where: tuple[str
     with pytest.raises(UsageError, match=message) as caught:
         ask(by, where, "previous")
     assert "feature" in str(caught.value.hint)
+
+
+def test_a_part_that_does_not_exist_is_told_from_one_that_did_not_change() -> None:
+    with pytest.raises(NoDataError, match="nothing in either window where feature = serch") as caught:
+        answer([*QUIET, *days(0, 7, longer)], (("feature", "serch"),))
+    assert "search" in str(caught.value.hint)
+
+
+def test_routing_is_told_by_the_shares_of_all_models() -> None:
+    def moved(call: Call) -> Call:
+        return replace(call, model="large") if call.hour < 10 else call
+
+    found = answer([*QUIET, *days(0, 7, moved)], (("model", "large"),))
+    (share,) = line(found, "routing").measures
+    assert share.before == 0
+    assert share.after == pytest.approx(0.5, abs=0.05)
 
 
 def test_a_change_needs_a_baseline() -> None:

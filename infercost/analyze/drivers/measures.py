@@ -58,7 +58,11 @@ _RATIOS: dict[str, tuple[Ratio, ...]] = {
 }
 
 
-def filter_sql(conditions: tuple[Condition, ...] | tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+Conditions = tuple[Condition | tuple[str, tuple[str, ...]], ...]
+"""Dimensions, each with its value or with several of them."""
+
+
+def filter_sql(conditions: Conditions) -> str:
     """Return conditions on dimensions (a value, or one of several) as SQL; TRUE where there are none."""
     parts = []
     for dimension, value in conditions:
@@ -69,9 +73,10 @@ def filter_sql(conditions: tuple[Condition, ...] | tuple[tuple[str, tuple[str, .
 
 
 def measure(
-    connection: "duckdb.DuckDBPyConnection", driver: str, kinds: tuple[str, ...], where: str
+    connection: "duckdb.DuckDBPyConnection", driver: str, kinds: tuple[str, ...], conditions: Conditions
 ) -> tuple[Measure, ...]:
-    """Return the measures of a driver over the leaves that the SQL condition `where` holds for."""
+    """Return the measures of a driver over the leaves that meet the conditions."""
+    where = filter_sql(conditions)
     found = []
     for ratio in ratios(driver, kinds):
         sides = []
@@ -82,19 +87,21 @@ def measure(
         before, after = connection.execute(f"SELECT {', '.join(sides)} FROM driver_both WHERE {where}").fetchall()[0]
         found.append(Measure(ratio.name, ratio.unit, before, after))
     if driver == "routing":
-        found += _routing(connection, where)
+        # Shares of models say nothing among the requests to one of them.
+        cell = filter_sql(tuple(each for each in conditions if each[0] in factors.CELL))
+        found += _routing(connection, cell, where)
     if driver in ("list_price", "discount", "service_tier"):
         found += _prices(connection, driver, kinds, where)
     return tuple(found)
 
 
-def _routing(connection: "duckdb.DuckDBPyConnection", where: str) -> list[Measure]:
+def _routing(connection: "duckdb.DuckDBPyConnection", cell: str, where: str) -> list[Measure]:
     """Return the share of requests of the first model that won most dollars, and of the one that lost most."""
     rows = connection.execute(f"""
         WITH shares AS (
             SELECT first_model, sum(answered_0) / nullif(sum(sum(answered_0)) OVER (), 0) AS share_0,
                 sum(answered_1) / nullif(sum(sum(answered_1)) OVER (), 0) AS share_1
-            FROM driver_both WHERE {where} GROUP BY first_model
+            FROM driver_both WHERE {cell} GROUP BY first_model
         ), moved AS (
             SELECT first_model, sum(routing) AS effect FROM driver_effects WHERE {where} GROUP BY first_model
         )

@@ -5,25 +5,24 @@ from typing import TYPE_CHECKING
 
 from infercost.analyze.drivers import factors
 from infercost.analyze.drivers.cells import Span, moment
-from infercost.analyze.drivers.measures import filter_sql
-from infercost.analyze.explanation import MovedRequest, Segment
+from infercost.analyze.drivers.measures import Conditions, filter_sql
+from infercost.analyze.explanation import MovedRequest
 
 if TYPE_CHECKING:
     import duckdb
 
+_DERIVED = ("outcome", "band")
 _LOGGED = {"model": "coalesce(response_model, request_model, price_model)"}
 
 
 def find(
-    connection: "duckdb.DuckDBPyConnection", span: Span, driver: str, segment: Segment | None, limit: int
+    connection: "duckdb.DuckDBPyConnection", span: Span, driver: str, conditions: Conditions, limit: int
 ) -> tuple[MovedRequest, ...]:
-    """Return up to `limit` requests of the window, those furthest above the baseline's mean of their cell first."""
-    conditions = (
-        tuple((dimension, values) for (dimension, _), values in zip(segment.conditions, segment.values, strict=True))
-        if segment
-        else ()
-    )
-    where = filter_sql(conditions)
+    """Return up to `limit` requests of the window, those furthest above the baseline's mean of their cell first.
+
+    Of the conditions those count that an attempt has a column for.
+    """
+    where = filter_sql(tuple(each for each in conditions if each[0] not in _DERIVED))
     cell = ", ".join(factors.CELL)
     rows = connection.execute(f"""
         WITH named AS (

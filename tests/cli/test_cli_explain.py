@@ -1,0 +1,93 @@
+"""`infercost explain` names the planted causes of the sample with their dollars, and `whatif` takes them back."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cli.conftest import ROOT, UNTIL, Cli
+from infercost.errors import ExitCode
+
+CAUSES = json.loads((ROOT / "tests/data/sample_truth.json").read_text())["incident"]["causes"]
+DRIVERS = {"routing": "routing", "prompt_len": "prompt_length", "prompt_cache": "prompt_cache"}
+"""Drivers as the truth of the sample names them."""
+
+
+@pytest.fixture(scope="module")
+def month(sample_store: Any) -> Any:
+    from cli.conftest import called
+
+    done = called(
+        *("explain", "--since", "30d", "--until", UNTIL, "--by", "feature,model,team,provider,endpoint,outcome,band"),
+        *("--format", "json"),
+        folder=sample_store.parent,
+        INFERCOST_STORE=str(sample_store),
+    )
+    assert done.code == ExitCode.OK, done.err
+    return json.loads(done.text)
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause["name"])
+def test_a_planted_cause_is_named_with_its_place_its_dollars_and_its_day(cause: dict[str, Any], month: Any) -> None:
+    driver = DRIVERS[cause["driver"]]
+    line = next(each for each in month["drivers"] if each["name"] == driver)
+    assert line["segment"]["values"] == [[cause["feature"]]]
+    # Chance is in the sample too: the truth is the cause alone.
+    assert abs(Decimal(line["segment"]["effect"]) - Decimal(cause["dollars"])) < Decimal(cause["dollars"]) / 8
+    began = [datetime.fromisoformat(line["onset"][name]).date().isoformat() for name in ("earliest", "latest")]
+    assert began[0] <= cause["starts"] <= began[1]
+    assert driver in [sentence["rows"][0].removeprefix("driver-").replace("-", "_") for sentence in month["sentences"]]
+
+
+def test_the_three_causes_are_the_three_largest_drivers(month: Any) -> None:
+    ranked = sorted(month["drivers"], key=lambda each: -abs(Decimal(each["effect"])))
+    assert {each["name"] for each in ranked[:3]} == set(DRIVERS.values())
+    assert Decimal(month["residual"]) == 0
+
+
+def test_every_table_adds_up_for_every_driver(month: Any) -> None:
+    assert len(month["tables"]) == 7
+    for table in month["tables"]:
+        for driver in month["drivers"]:
+            found = sum(Decimal(row["effects"][driver["name"]]) for row in table["rows"])
+            assert found == Decimal(driver["effect"]), (table["dimensions"], driver["name"])
+
+
+def test_the_totals_are_those_of_the_report(month: Any, ask: Cli) -> None:
+    report = json.loads(ask("report", "--since", "30d", "--until", UNTIL, "--format", "json").text)
+    assert Decimal(report["total"]["current"]["cost"]) == Decimal(month["after"])
+    assert Decimal(report["total"]["baseline"]["cost"]) == Decimal(month["before"])
+    for drawn, line in zip(report["explanation"]["drivers"], month["drivers"], strict=True):
+        # Weighted sums are doubles, which are added in another order from run to run.
+        assert drawn["name"] == line["name"]
+        assert abs(Decimal(drawn["effect"]) - Decimal(line["effect"])) < Decimal("1e-9")
+
+
+def test_a_part_that_is_not_there_is_an_error_with_the_parts_there_are(ask: Cli) -> None:
+    done = ask("explain", "--since", "7d", "--until", UNTIL, "--where", "feature=nothing")
+    assert done.code == ExitCode.NO_DATA
+    assert "search_rag" in done.err
+
+
+def test_what_cannot_be_asked_is_bad_usage(ask: Cli) -> None:
+    for arguments in (("explain", "--by", "colour"), ("explain", "--compare", "none"), ("whatif", "--set", "x=1")):
+        done = ask(*arguments, "--until", UNTIL)
+        assert done.code == ExitCode.BAD_USAGE
+        assert "hint" in done.err
+
+
+def test_moving_the_drift_back_saves_what_the_drift_cost(ask: Cli) -> None:
+    asked = ("whatif", "--since", "30d", "--until", UNTIL, "--where", "feature=chat_support", "--format", "json")
+    answer = json.loads(ask(*asked, "--move-model", "claude-opus-4-8=claude-haiku-4-5").text)
+    assert Decimal(answer["difference"]) < -100
+    assert answer["whole"]["effects"]["routing"] == answer["difference"]
+    unknown = ask(*asked, "--move-model", "claude-opus-4-8=claude-hiku-4-5")
+    assert unknown.code == ExitCode.BAD_USAGE
+    assert "claude-haiku-4-5" in unknown.err
+
+
+def test_todays_prices_change_nothing_where_none_changed(ask: Cli) -> None:
+    answer = json.loads(ask("whatif", "--since", "7d", "--until", UNTIL, "--prices", "latest", "-f", "json").text)
+    assert Decimal(answer["difference"]) == 0
