@@ -59,10 +59,8 @@ def test_the_totals_are_those_of_the_report(month: Any, ask: Cli) -> None:
     report = json.loads(ask("report", "--since", "30d", "--until", UNTIL, "--format", "json").text)
     assert Decimal(report["total"]["current"]["cost"]) == Decimal(month["after"])
     assert Decimal(report["total"]["baseline"]["cost"]) == Decimal(month["before"])
-    for drawn, line in zip(report["explanation"]["drivers"], month["drivers"], strict=True):
-        # Weighted sums are doubles, which are added in another order from run to run.
-        assert drawn["name"] == line["name"]
-        assert abs(Decimal(drawn["effect"]) - Decimal(line["effect"])) < Decimal("1e-9")
+    # The same digits from run to run, whatever the threads did.
+    assert report["explanation"]["drivers"] == month["drivers"]
 
 
 def test_a_part_that_is_not_there_is_an_error_with_the_parts_there_are(ask: Cli) -> None:

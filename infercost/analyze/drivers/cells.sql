@@ -120,3 +120,4 @@ SELECT
     {sums}
 FROM valued
 GROUP BY ALL
+ORDER BY ALL
