@@ -79,8 +79,8 @@ def cube(count: int, leaves: int) -> str:
     return CUBE.format(
         count=count,
         leaves=f" % {leaves}" if leaves else "",
-        since=cells.moment(SPAN.since),
-        before=cells.moment(SPAN.baseline_since),
+        since=engine.moment(SPAN.since),
+        before=engine.moment(SPAN.baseline_since),
         measures=",\n    ".join(measures),
     )
 

@@ -1,6 +1,7 @@
 """Opens DuckDB the one way that every room uses it: UTC, bounded memory, no network."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,11 @@ def connect(spill_folder: Path | None = None) -> "duckdb.DuckDBPyConnection":
 def literal(text: str) -> str:
     """Return `text` as a SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def moment(when: datetime) -> str:
+    """Return an aware moment as a SQL literal of type TIMESTAMPTZ."""
+    return f"TIMESTAMPTZ '{when.astimezone(UTC).isoformat(sep=' ')}'"
 
 
 def identifier(name: str) -> str:

@@ -34,7 +34,6 @@ from infercost.analyze.explanation import (
     Explanation,
     MovedRequest,
     Onset,
-    Segment,
 )
 from infercost.analyze.reading import Reading
 from infercost.errors import NoDataError, UsageError
@@ -255,7 +254,7 @@ def _lines(
         if deviation is not None and driver.name not in _EXACT:
             threshold = max(noise.TIMES_NOISE * deviation, floor)
         segment = segments.locate(connection, driver.name, where) if abs(effect) >= floor else None
-        within: measures.Conditions = (*conditions, *(_segment_conditions(segment) if segment else ()))
+        within: measures.Conditions = (*conditions, *(segment.places if segment else ()))
         lines.append(
             DriverLine(
                 name=driver.name,
@@ -271,11 +270,6 @@ def _lines(
             )
         )
     return tuple(lines)
-
-
-def _segment_conditions(segment: Segment) -> measures.Conditions:
-    pairs = zip(segment.conditions, segment.values, strict=True)
-    return tuple((name, values) for (name, _), values in pairs)
 
 
 def _verdict(driver: str, effect: Decimal, threshold: Decimal | None) -> str:
@@ -335,5 +329,5 @@ def _requests(
     return tuple(
         request
         for line, segment in top
-        for request in moved.find(connection, span, line.name, (*conditions, *_segment_conditions(segment)), limit)
+        for request in moved.find(connection, span, line.name, (*conditions, *segment.places), limit)
     )

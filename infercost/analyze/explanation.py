@@ -47,6 +47,11 @@ class Segment:
     share: float
 
     @property
+    def places(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The dimensions of the segment, each with its values."""
+        return tuple((name, values) for (name, _), values in zip(self.conditions, self.values, strict=True))
+
+    @property
     def is_broad(self) -> bool:
         """Whether no dimension holds more of the effect than of the spend."""
         return not self.values

@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
@@ -287,5 +287,5 @@ def _literal(value: Value) -> str:
     if value is None:
         return "CAST(NULL AS TIMESTAMPTZ)"
     if isinstance(value, datetime):
-        return f"TIMESTAMPTZ '{value.astimezone(UTC).isoformat(sep=' ')}'"
+        return engine.moment(value)
     return engine.literal(value) if isinstance(value, str) else str(value)

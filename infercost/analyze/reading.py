@@ -72,13 +72,21 @@ def reprice_attempts(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot
 
     `connection` holds the tables of `snapshot`, and not yet the views over them. Nothing is written to the store.
     """
-    settings = repriced.settings
+    connection.execute(f"CREATE TEMP VIEW stored_attempts AS {relation(snapshot, 'attempts')}")
+    price_anew(connection, repriced, "stored_attempts", "attempts", relation(snapshot, "prices"))
+
+
+def price_anew(
+    connection: "duckdb.DuckDBPyConnection", repriced: Repriced, source: str, target: str, stored_prices: str
+) -> None:
+    """Make the view `target`: the attempts of `source` by other prices, which `prices` has beside the stored ones.
+
+    `stored_prices` is the SELECT of those.
+    """
     # Tables of the connection's own: the view of the store would hide them.
     connection.execute("DROP VIEW temp.model_map")
-    connection.execute(f"CREATE TEMP VIEW stored_attempts AS {relation(snapshot, 'attempts')}")
-    prepare(connection, settings, assets.cache_folder())
-    price(connection, settings, "stored_attempts", "attempts", repriced.as_of)
+    prepare(connection, repriced.settings, assets.cache_folder())
+    price(connection, repriced.settings, source, target, repriced.as_of)
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW prices AS {relation(snapshot, 'prices')} "
-        "UNION FROM book_prices UNION FROM effective_prices"
+        f"CREATE OR REPLACE TEMP VIEW prices AS {stored_prices} UNION FROM book_prices UNION FROM effective_prices"
     )

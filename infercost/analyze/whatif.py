@@ -1,21 +1,21 @@
 """What would the window have cost if something were otherwise: the split, run forward from the present."""
 
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from infercost import assets, engine
+from infercost import engine
 from infercost.analyze import windows
 from infercost.analyze.build import CURRENCY
 from infercost.analyze.database import connect
 from infercost.analyze.drivers import cells, effects, factors, forward, measures, split
 from infercost.analyze.explain import parse_condition
 from infercost.analyze.explanation import Child, Condition, SplitTable
-from infercost.analyze.reading import Reading, Repriced, parse_prices
+from infercost.analyze.reading import Reading, Repriced, parse_prices, price_anew
 from infercost.errors import NoDataError, UsageError
 from infercost.pricing import suggest
-from infercost.pricing.run import prepare, price
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +27,7 @@ WHATIF_FORMAT_VERSION = 1
 """Version of the JSON answer. 1: first version."""
 
 DAYS_A_MONTH = Decimal("30.4375")
-"""Days of a mean month: a quarter of 365.25 thirds."""
+"""Days of a mean month: 365.25 by twelve."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,9 @@ def what_if(reading: Reading, config: "Config", wish: Wish, *, since: str, until
     with connect(Reading(reading.store, reading.at_commit)) as connection:
         kinds = _present(connection, window)
         if wish.moves or repriced:
-            kinds = _otherwise_priced(
-                connection, window, wish, repriced or Repriced(config), kinds, all_of=bool(repriced)
-            )
-        else:
-            connection.execute("CREATE OR REPLACE TEMP VIEW driver_twice AS FROM driver_now UNION ALL FROM driver_then")
+            found = _otherwise_priced(connection, window, wish, repriced or Repriced(config), all_of=bool(repriced))
+            kinds = tuple(kind for kind in factors.KINDS if kind in kinds or kind in found)
+        connection.execute(_TWICE)
         connection.execute(_SAME_HOURS)
         split.split(connection, kinds, "driver_twice")
         notes = list(_MOVED) if wish.moves else []
@@ -145,6 +143,8 @@ def what_if(reading: Reading, config: "Config", wish: Wish, *, since: str, until
 _MOVED = ("Another model may count the same text in more or fewer tokens; the tokens of the log are priced.",)
 _NOTES = ("Attempts without a price are in no amount. Whether the answers stay as good, no log can say.",)
 
+_TWICE = "CREATE TEMP VIEW driver_twice AS FROM driver_then UNION ALL BY NAME FROM driver_cells"
+
 _SAME_HOURS = """
 CREATE OR REPLACE TEMP TABLE driver_matches AS
 SELECT hour, hour AS baseline_hour, 1 AS grade, 1e0 AS weight FROM (SELECT DISTINCT hour FROM driver_twice)
@@ -152,17 +152,20 @@ SELECT hour, hour AS baseline_hour, 1 AS grade, 1e0 AS weight FROM (SELECT DISTI
 
 
 def _present(connection: "duckdb.DuckDBPyConnection", window: "Window") -> tuple[str, ...]:
-    """Create `driver_then` and `driver_now`, both the window as it is, and return its kinds."""
-    span = cells.Span(window.start, window.end, window.start, window.start)
-    kinds = cells.build(connection, span, as_logged=True)
+    """Create `driver_cells` and `driver_then`, both the window as it is, and return its kinds."""
+    kinds = _cells(connection, window, "attempts")
     connection.execute("CREATE TEMP TABLE driver_then AS SELECT * REPLACE ('baseline' AS period) FROM driver_cells")
     if connection.execute("SELECT count(*) FROM driver_then").fetchall() == [(0,)]:
         raise NoDataError(
             f"no attempts between {window.start:%Y-%m-%d %H:%M} and {window.end:%Y-%m-%d %H:%M}",
             hint="infercost status says from when to when the store reaches",
         )
-    connection.execute("CREATE TEMP TABLE driver_now AS FROM driver_cells")
     return kinds
+
+
+def _cells(connection: "duckdb.DuckDBPyConnection", window: "Window", source: str) -> tuple[str, ...]:
+    span = cells.Span(window.start, window.end, window.start, window.start)
+    return cells.build(connection, span, source, as_logged=True)
 
 
 def _otherwise_priced(
@@ -170,44 +173,29 @@ def _otherwise_priced(
     window: "Window",
     wish: Wish,
     repriced: Repriced,
-    kinds: tuple[str, ...],
     *,
     all_of: bool,
 ) -> tuple[str, ...]:
-    """Make `driver_now` the window with models moved and priced anew; `all_of` prices the other attempts anew too."""
-    chosen = measures.filter_sql(tuple((_LOGGED.get(name, name), value) for name, value in wish.where))
+    """Make `driver_cells` the window with models moved and priced anew; `all_of` prices the other attempts anew too."""
+    chosen = measures.filter_sql(tuple((cells.LOGGED.get(name, name), value) for name, value in wish.where))
     connection.execute(f"CREATE TEMP TABLE driver_moved AS {_moved(connection, window, wish, chosen, all_of=all_of)}")
-    connection.execute("CREATE TEMP VIEW driver_stored_prices AS FROM prices")
-    connection.execute("DROP VIEW temp.model_map")
-    connection.execute("CREATE OR REPLACE TEMP TABLE driver_prices_then AS FROM driver_stored_prices")
-    prepare(connection, repriced.settings, assets.cache_folder())
-    price(connection, repriced.settings, "driver_moved", "driver_priced", repriced.as_of)
+    connection.execute("CREATE TEMP TABLE driver_prices_then AS FROM prices")
+    price_anew(connection, repriced, "driver_moved", "driver_priced", "FROM driver_prices_then")
     _check_known(connection, wish)
-    connection.execute(
-        "CREATE OR REPLACE TEMP VIEW prices AS "
-        "FROM driver_prices_then UNION FROM book_prices UNION FROM effective_prices"
-    )
     connection.execute("""
         CREATE OR REPLACE TEMP VIEW driver_attempts AS
         SELECT * FROM attempts ANTI JOIN driver_moved USING (attempt_id)
         UNION ALL BY NAME
         SELECT * FROM driver_priced
     """)
-    span = cells.Span(window.start, window.end, window.start, window.start)
-    found = cells.build(connection, span, "driver_attempts", as_logged=True)
-    connection.execute("CREATE OR REPLACE TEMP TABLE driver_now AS FROM driver_cells")
-    connection.execute("CREATE OR REPLACE TEMP VIEW driver_twice AS FROM driver_then UNION ALL BY NAME FROM driver_now")
-    return tuple(kind for kind in factors.KINDS if kind in kinds or kind in found)
-
-
-_LOGGED = {"model": "response_model"}
+    return _cells(connection, window, "driver_attempts")
 
 
 def _moved(connection: "duckdb.DuckDBPyConnection", window: "Window", wish: Wish, chosen: str, *, all_of: bool) -> str:
     """Return the SELECT of attempts to price anew, with the names of the models that they move to."""
-    if any(name in ("band", "outcome") for name, _ in wish.where):
+    if any(name in factors.DERIVED for name, _ in wish.where):
         raise UsageError("--move-model and --prices take no --where by band or outcome")
-    inside = f"started_at >= {cells.moment(window.start)} AND started_at < {cells.moment(window.end)} AND {chosen}"
+    inside = f"{cells.between(window.start, window.end)} AND {chosen}"
     model, provider, response = "price_model", "provider_name", "response_model"
     conditions = []
     for old, new in wish.moves:
@@ -290,22 +278,17 @@ def _set(
         now = forward.present(connection, setting, kinds, where)
         wanted = parse_value(setting, text, now)
         if wanted != now:
-            if (
-                now in (0, 1)
-                and name != "discount"
-                and not (name.endswith("rate") and name != "retry_rate" and now == 0)
-            ):
-                raise UsageError(f"{name} is {now:.0%} here, so there is nothing to scale", hint="check --where")
+            _check_scalable(name, now)
             notes += setting.change(connection, where, now, wanted)
         changes.append(Change(name, setting.what, now, wanted))
     return tuple(changes)
 
 
-def _check_scalable(setting: forward.Setting, now: float, wanted: float) -> None:
+def _check_scalable(name: str, now: float) -> None:
     """Raise UsageError where nothing is there that could be made more or less of."""
-    fills_up = setting.name in ("cache_hit_rate", "gateway_cache_rate")
-    if setting.name != "discount" and ((now == 0 and not fills_up) or (now == 1 and wanted < now and fills_up)):
-        raise UsageError(f"{setting.name} is {now:.0%} here, so there is nothing to scale", hint="check --where")
+    starts_empty = now == 0 and name in ("cache_hit_rate", "gateway_cache_rate")
+    if now in (0, 1) and name != "discount" and not starts_empty:
+        raise UsageError(f"{name} is {now:.0%} here, so there is nothing to scale", hint="check --where")
 
 
 def parse_value(setting: forward.Setting, text: str, now: float) -> float:
@@ -318,12 +301,8 @@ def parse_value(setting: forward.Setting, text: str, now: float) -> float:
     signed = text[0] in "+-"
     value = now * (1 + number) if signed else number
     allowed = "60%, 0.6, or a relative change such as +10% or -10%" if setting.share else "1200, +10% or -10%"
-    top = 1.0 if setting.share else float("inf")
-    if (
-        not 0 <= value <= top
-        or value == float("inf")
-        or (signed and not percent)
-        or (percent and not signed and not setting.share)
-    ):
+    is_odd = (signed and not percent) or (percent and not signed and not setting.share)
+    top = 1.0 if setting.share else sys.float_info.max
+    if is_odd or not 0 <= value <= top:
         raise UsageError(f"--set {setting.name}={text}: not possible", hint=f"allowed: {allowed}; it is {now:,.4g} now")
     return value

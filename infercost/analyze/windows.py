@@ -40,11 +40,11 @@ def resolve_window(since: str, until: str | None, now: datetime, zone: str) -> W
     return _window(start, end)
 
 
-def baseline_window(window: Window, compare: str) -> Window | None:
+def baseline_window(window: Window, compare: str, allowed: str = COMPARE_FORMS) -> Window | None:
     """Return the window to compare `window` with: `previous` (as long, directly before), `none`, or one from a start.
 
     A window of days is compared with as many days, any other with the same time elapsed. Raises UsageError when
-    `compare` cannot be read, or when both windows would share a moment.
+    `compare` cannot be read (the hint says what is `allowed`), or when both windows would share a moment.
     """
     local = zone_of(window)
     if compare == "none":
@@ -53,7 +53,7 @@ def baseline_window(window: Window, compare: str) -> Window | None:
         if window.days is None:
             return _window(_elapsed(window.start, _utc(window.start) - _utc(window.end)), window.start)
         return _window(start_of_day(window.start.date() - timedelta(days=window.days), local), window.start)
-    start = _moment(compare, local, "--compare", COMPARE_FORMS)
+    start = _moment(compare, local, "--compare", allowed)
     if window.days is not None and _is_day_start(start):
         baseline = _window(start, start_of_day(start.date() + timedelta(days=window.days), local))
     else:
@@ -74,12 +74,7 @@ def explained_baseline(window: Window, compare: str) -> Window | None:
     """
     if _SPAN.fullmatch(compare.strip()):
         return _window(_start(compare, window.start, zone_of(window)), window.start)
-    try:
-        return baseline_window(window, compare)
-    except UsageError as error:
-        if error.hint == f"allowed: {COMPARE_FORMS}":
-            raise UsageError(error.message, hint=f"allowed: {EXPLAIN_FORMS}") from error
-        raise
+    return baseline_window(window, compare, EXPLAIN_FORMS)
 
 
 def period_window(moment: datetime, period: str, zone: str) -> Window:

@@ -121,10 +121,7 @@ def _where(line: DriverLine) -> str:
         return ""
     if segment.is_broad:
         return " across the board"
-    named = " and ".join(
-        f"{name.replace('_', ' ')} {_names(values)}"
-        for (name, _), values in zip(segment.conditions, segment.values, strict=True)
-    )
+    named = " and ".join(f"{name.replace('_', ' ')} {_names(values)}" for name, values in segment.places)
     share = "" if segment.share >= PARTLY else f", {fmt.percent(segment.share)} of it"
     return f"{share} in {named}"
 

@@ -1,11 +1,14 @@
 """Builds `driver_cells`, the hourly cube that spend is split over, from the attempts of a store."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercost import engine, schema
+from infercost.analyze.build import NO_VALUE
 from infercost.analyze.drivers import factors, tokenizers
+from infercost.engine import moment
 
 if TYPE_CHECKING:
     import duckdb
@@ -14,10 +17,12 @@ FOLD_LIMIT = 200
 """Values of a dimension that are kept apart; what is used less is OTHER."""
 
 OTHER = "(other)"
-NO_VALUE = "(none)"
 
 _NAMED = ("feature", "cohort", "team", "route", "endpoint", "provider_name", "model", "model_tier")
-_LOGGED = {"model": "response_model"}
+_TEMPLATE = Path(__file__).with_name("cells.sql")
+
+LOGGED = {"model": "response_model"}
+"""Columns of attempts behind dimensions that have another name."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,13 @@ class Span:
         return max(self.until, self.baseline_until, key=datetime.timestamp)
 
 
-def moment(when: datetime) -> str:
-    """Return a moment as a SQL literal."""
-    return f"TIMESTAMPTZ '{when.astimezone(UTC).isoformat(sep=' ')}'"
+def between(first: datetime, last: datetime) -> str:
+    """Return the condition of attempts that began in [first, last); naming the days leaves out files."""
+    return (
+        f"day BETWEEN cast({moment(first)} AT TIME ZONE 'UTC' AS DATE) "
+        f"AND cast({moment(last)} AT TIME ZONE 'UTC' AS DATE) "
+        f"AND started_at >= {moment(first)} AND started_at < {moment(last)}"
+    )
 
 
 def build(
@@ -57,16 +66,14 @@ def build(
     kinds = _kinds(connection, span, source)
     _create_rates(connection, span, kinds, source)
     tokenizers.create(connection, "FALSE" if as_logged else _in_span(span))
-    template = _template()
     connection.execute(
-        template.format(
+        _TEMPLATE.read_text(encoding="utf-8").format(
             since=moment(span.since),
             until=moment(span.until),
             baseline_since=moment(span.baseline_since),
             baseline_until=moment(span.baseline_until),
             source=source,
-            first=moment(span.first),
-            last=moment(span.last),
+            in_span=_in_span(span),
             prompt_tokens=" + ".join(f"coalesce({kind}_tokens, 0)" for kind in factors.PROMPT_KINDS),
             names=", ".join(_NAMED),
             folded=",\n        ".join(_folded(connection, span, source)),
@@ -79,18 +86,8 @@ def build(
     return kinds
 
 
-def _template() -> str:
-    from pathlib import Path
-
-    return Path(__file__).with_name("cells.sql").read_text(encoding="utf-8")
-
-
 def _in_span(span: Span) -> str:
-    return (
-        f"day BETWEEN cast({moment(span.first)} AT TIME ZONE 'UTC' AS DATE) "
-        f"AND cast({moment(span.last)} AT TIME ZONE 'UTC' AS DATE) "
-        f"AND started_at >= {moment(span.first)} AND started_at < {moment(span.last)}"
-    )
+    return between(span.first, span.last)
 
 
 def _kinds(connection: "duckdb.DuckDBPyConnection", span: Span, source: str) -> tuple[str, ...]:
@@ -104,7 +101,7 @@ def _kinds(connection: "duckdb.DuckDBPyConnection", span: Span, source: str) -> 
 
 def _folded(connection: "duckdb.DuckDBPyConnection", span: Span, source: str) -> list[str]:
     """Return each named column as SQL: missing values have a name, and what is used least of too many is OTHER."""
-    counts = ", ".join(f"approx_count_distinct({_LOGGED.get(name, name)})" for name in _NAMED)
+    counts = ", ".join(f"approx_count_distinct({LOGGED.get(name, name)})" for name in _NAMED)
     found = connection.execute(f"SELECT {counts} FROM {source} WHERE {_in_span(span)}").fetchall()[0]
     return [
         # The count is an estimate that may be a little low.
@@ -118,7 +115,7 @@ def _value(name: str) -> str:
 
 
 def _fold(connection: "duckdb.DuckDBPyConnection", span: Span, name: str, source: str) -> str:
-    logged = _LOGGED.get(name, name)
+    logged = LOGGED.get(name, name)
     values = connection.execute(
         f"SELECT {logged} FROM {source} WHERE {_in_span(span)} AND {logged} IS NOT NULL "
         f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {FOLD_LIMIT + 1}"

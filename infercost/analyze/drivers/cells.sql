@@ -17,10 +17,7 @@ WITH spanned AS (
         NOT is_hit AND (coalesce(input_tokens, output_tokens) IS NOT NULL OR effective_cost > 0) AS has_usage,
         has_usage AND effective_cost IS NOT NULL AS is_counted
     FROM {source}
-    WHERE
-        day BETWEEN cast({first} AT TIME ZONE 'UTC' AS DATE) AND cast({last} AT TIME ZONE 'UTC' AS DATE)
-        AND started_at >= {first}
-        AND started_at < {last}
+    WHERE {in_span}
 ),
 
 -- A failed attempt may not say which model answered: then it is the one that this name is mostly answered by.

@@ -42,7 +42,7 @@ def _child(row: tuple[object, ...], width: int) -> Child:
 
 def alone(connection: "duckdb.DuckDBPyConnection", where: str = "TRUE") -> Mapping[str, tuple[Decimal, Decimal]]:
     """Return for each driver the effect had only it changed, and what the change would be less had it not changed."""
-    places = range(1, len(factors.PROMPT_CHAIN) + 1)
+    places = split.PLACES
     before = " * ".join(f"a{place}" for place in places)
     after = " * ".join(f"b{place}" for place in places)
     columns = [f"{before} AS before", f"{after} AS after"]

@@ -4,8 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from infercost.analyze.drivers.cells import Span, moment
+from infercost.analyze.drivers.cells import Span, between
 from infercost.analyze.explanation import Event
+from infercost.engine import moment
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,7 +99,7 @@ def _prices(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[_Found]
         WITH used AS (
             SELECT coalesce(list_price_id, price_id) AS price_id, sum(effective_cost) AS cost
             FROM attempts
-            WHERE started_at >= {moment(span.since)} AND started_at < {moment(span.until)}
+            WHERE {between(span.since, span.until)}
             GROUP BY 1
         )
         SELECT prices.provider || ' ' || prices.model, prices.effective_from, sum(used.cost)

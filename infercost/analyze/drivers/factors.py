@@ -24,6 +24,9 @@ OUTCOMES: tuple[str, ...] = ("first_try", "later_try", "wasted")
 DIMENSIONS: tuple[str, ...] = (*CELL, "route", "model", "model_tier", "provider_name", "endpoint", "outcome", "band")
 """Dimensions of the leaves that a split can be grouped and filtered by."""
 
+DERIVED: tuple[str, ...] = ("outcome", "band")
+"""Those of DIMENSIONS that an attempt by itself has no column for."""
+
 PROMPT_KINDS: tuple[str, ...] = tuple(kind for kind in schema.INPUT_KINDS if kind not in ("input_audio", "input_image"))
 """Token kinds that make up a prompt's length; the others are counted by attempt."""
 
@@ -46,7 +49,7 @@ class Driver:
 class Factor:
     """One factor of a leaf: the driver that its change is booked to, and the ratios whose product it is.
 
-    `driver` maps leaf classes to drivers where they differ. A ratio is two sums of sums.LEVELS.
+    `driver` maps leaf classes to drivers where they differ. A ratio is two sums of split.SUMS.
     """
 
     driver: str | dict[str, str]

@@ -11,7 +11,7 @@ from infercost.analyze.drivers import factors, split
 from infercost.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import duckdb
 
@@ -45,9 +45,8 @@ def scale(connection: "duckdb.DuckDBPyConnection", driver: str, kinds: tuple[str
         chosen = [kind for kind in chained if kind in kinds]
         number = place(driver, chained[0])
         if chosen and number:
-            listed = ", ".join(f"'{kind}'" for kind in chosen)
             connection.execute(
-                f"UPDATE driver_leaves SET b{number} = b{number} * ({by}) WHERE kind IN ({listed}) AND {where}"
+                f"UPDATE driver_leaves SET b{number} = b{number} * ({by}) WHERE kind IN {_sql(chosen)} AND {where}"
             )
 
 
@@ -130,8 +129,7 @@ def _retries(connection: "duckdb.DuckDBPyConnection", where: str, present: float
     """Move towards (or away from) requests that are all answered at first, by the first choice."""
     part = 1 - wanted / present
     first = ", ".join((*factors.CELL, "band", *factors.FIRST, "kind"))
-    chains = [(factors.PROMPT_KINDS, "tokens"), (tuple(factors.PER_ATTEMPT), "attempts")]
-    for kinds, _ in chains:
+    for kinds in (factors.PROMPT_KINDS, tuple(factors.PER_ATTEMPT)):
         number = place("retries", kinds[0])
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE driver_firsts AS
@@ -154,7 +152,7 @@ def _retries(connection: "duckdb.DuckDBPyConnection", where: str, present: float
     return []
 
 
-def _sql(names: tuple[str, ...]) -> str:
+def _sql(names: "Iterable[str]") -> str:
     return "(" + ", ".join(f"'{name}'" for name in names) + ")"
 
 
@@ -228,6 +226,6 @@ def present(connection: "duckdb.DuckDBPyConnection", setting: Setting, kinds: tu
 
 def finish(connection: "duckdb.DuckDBPyConnection") -> None:
     """Make the effects of the factors as they were set."""
-    product = " * ".join(f"b{number}" for number in range(1, len(factors.PROMPT_CHAIN) + 1))
+    product = " * ".join(f"b{number}" for number in split.PLACES)
     connection.execute(f"UPDATE driver_leaves SET cost_1 = cast(round({product}) AS BIGINT)")
     split.make_effects(connection)

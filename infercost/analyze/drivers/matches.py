@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from infercost import engine
-from infercost.analyze.drivers.cells import Span, moment
+from infercost.analyze.drivers.cells import Span
+from infercost.engine import moment
 
 if TYPE_CHECKING:
     import duckdb

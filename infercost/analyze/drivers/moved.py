@@ -3,16 +3,14 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from infercost.analyze.build import NO_VALUE
 from infercost.analyze.drivers import factors
-from infercost.analyze.drivers.cells import Span, moment
+from infercost.analyze.drivers.cells import Span, between
 from infercost.analyze.drivers.measures import Conditions, filter_sql
 from infercost.analyze.explanation import MovedRequest
 
 if TYPE_CHECKING:
     import duckdb
-
-_DERIVED = ("outcome", "band")
-_LOGGED = {"model": "coalesce(response_model, request_model, price_model)"}
 
 
 def find(
@@ -22,19 +20,16 @@ def find(
 
     Of the conditions those count that an attempt has a column for.
     """
-    where = filter_sql(tuple(each for each in conditions if each[0] not in _DERIVED))
+    where = filter_sql(tuple(each for each in conditions if each[0] not in factors.DERIVED))
     cell = ", ".join(factors.CELL)
+    named = ", ".join(f"coalesce({name}, '{NO_VALUE}') AS {name}" for name in factors.CELL)
     rows = connection.execute(f"""
         WITH named AS (
-            SELECT * REPLACE (
-                    coalesce(feature, '(none)') AS feature, coalesce(cohort, '(none)') AS cohort,
-                    coalesce(team, '(none)') AS team
-                ),
-                {_LOGGED["model"]} AS model,
+            SELECT * REPLACE ({named}),
+                coalesce(response_model, request_model, price_model) AS model,
                 coalesce(request_id, attempt_id) AS request_key
             FROM attempts
-            WHERE day BETWEEN cast({moment(span.since)} AS DATE) AND cast({moment(span.until)} AS DATE)
-                AND started_at >= {moment(span.since)} AND started_at < {moment(span.until)}
+            WHERE {between(span.since, span.until)}
         ), requests_now AS (
             SELECT request_key, {cell}, min(started_at) AS started_at, max_by(model, effective_cost) AS model,
                 count(*) AS attempts, sum(input_tokens)::BIGINT AS input_tokens,
@@ -58,7 +53,7 @@ def find(
             key,
             when,
             feature,
-            model or "(none)",
+            model or NO_VALUE,
             attempts,
             read or 0,
             written or 0,

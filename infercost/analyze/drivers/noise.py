@@ -7,7 +7,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from infercost.analyze.drivers import effects, factors, matches, split
-from infercost.analyze.drivers.cells import Span, moment
+from infercost.analyze.drivers.cells import Span
+from infercost.engine import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ def past_spans(span: Span, oldest: datetime) -> tuple[Span, ...]:
     A window of up to a week is shifted back week by week, with its baseline. A longer one is judged by whole weeks
     before it, each against the week before.
     """
-    length, gap = span.until - span.since, span.since - span.baseline_since
+    length = span.until - span.since
     found = []
     for number in range(1, MOST_WEEKS + 1):
         back = number * WEEK
@@ -56,7 +57,7 @@ def past_spans(span: Span, oldest: datetime) -> tuple[Span, ...]:
                 span.since - back, span.until - back, span.baseline_until - bounded - back, span.baseline_until - back
             )
         else:
-            end = min(span.since, span.baseline_until + gap) - back + WEEK
+            end = span.since - back + WEEK
             past = Span(end - WEEK, end, end - 2 * WEEK, end - WEEK)
         # The first day of a log begins with its first record.
         if past.first + _DAY < oldest:
@@ -95,7 +96,7 @@ def measure(
         split.split(connection, kinds, "driver_past")
         for name, effect in effects.whole(connection, where).effects.items():
             found[name].append(effect)
-    scale = Decimal(max((span.until - span.since) / WEEK, 1.0)).sqrt() if span.until - span.since > WEEK else Decimal(1)
+    scale = Decimal(max((span.until - span.since) / WEEK, 1.0)).sqrt()
     return Noise(len(spans), {name: _deviation(values) * scale for name, values in found.items()})
 
 

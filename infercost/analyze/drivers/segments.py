@@ -1,10 +1,10 @@
 """Finds where a driver's effect is: the dimension whose few values hold more of it than of what it acts on."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from infercost import engine, schema
+from infercost import engine
+from infercost.analyze.drivers.effects import dollars
 from infercost.analyze.drivers.measures import filter_sql
 from infercost.analyze.explanation import Segment
 
@@ -66,7 +66,7 @@ def locate(connection: "duckdb.DuckDBPyConnection", driver: str, where: str = "T
     return Segment(
         conditions=tuple((each.dimension, ", ".join(each.values)) for each in chosen),
         values=tuple(each.values for each in chosen),
-        effect=Decimal(whole) / schema.PICODOLLARS_PER_DOLLAR,
+        effect=dollars(whole),
         share=whole / total,
     )
 

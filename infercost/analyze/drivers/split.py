@@ -27,20 +27,24 @@ MEASURES = ("units", "base", "list", "cost")
 
 _WEIGHTS = "SELECT baseline_hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour"
 
+PLACES = range(1, len(factors.PROMPT_CHAIN) + 1)
+"""Places of the factors of a leaf, whatever its kind: a1, a2, ... in the baseline, b1, b2, ... now."""
+
+_POINTS = literals(len(PLACES))
+
 _TOLERANCE = 1_000_000
 """Picodollars (a micro-dollar) that floating point may leave over on a leaf before it is an error."""
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Names of the sums that the ratios of factors are made of: the column, and the level it is summed over."""
+    """A sum that the ratios of factors are made of: the column, and the level it is summed over."""
 
     column: str
-    level: tuple[str, ...] | None
+    level: tuple[str, ...]
 
 
 SUMS: dict[str, Sums] = {
-    "one": Sums("one", None),
     "requests_all": Sums("requests", ()),
     "requests_feature": Sums("requests", ("feature",)),
     "requests_cell": Sums("requests", _CELL),
@@ -54,12 +58,8 @@ SUMS: dict[str, Sums] = {
     "calls_first": Sums("priced", _FIRST),
     "tokens_leaf": Sums("prompt_units", KEYS),
     "attempts_leaf": Sums("attempts", KEYS),
-    "units_kind": Sums("units", None),
-    "base_kind": Sums("base", None),
-    "list_kind": Sums("list", None),
-    "cost_kind": Sums("cost", None),
 }
-"""Every sum that a ratio may name."""
+"""Every sum over all kinds that a ratio may name; beside them are those of one kind (MEASURES) and `one`."""
 
 
 def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str = "driver_cells") -> None:
@@ -90,13 +90,9 @@ def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cell
     for kind in kinds:
         columns.append(f"coalesce(sum(cost_{kind}) FILTER (WHERE period = 'baseline'), 0)::BIGINT AS raw_{kind}_0")
         columns.append(f"coalesce(sum(cost_{kind}) FILTER (WHERE period = 'current'), 0)::BIGINT AS raw_{kind}_1")
-    prompt = [kind for kind in kinds if kind in factors.PROMPT_KINDS]
-    units = ", ".join(
-        f"{' + '.join(f'units_{kind}_{side}' for kind in prompt) or '0e0'} AS prompt_units_{side}" for side in (0, 1)
-    )
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_both AS
-        SELECT *, {units}
+        SELECT *, {prompt_units(kinds)}
         FROM (
             SELECT {", ".join(KEYS)}, {", ".join(columns)}
             FROM {cells}
@@ -105,6 +101,14 @@ def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cell
             GROUP BY ALL
         )
     """)
+
+
+def prompt_units(kinds: tuple[str, ...]) -> str:
+    """Return the columns of the prompt's billed tokens in both windows."""
+    prompt = [kind for kind in kinds if kind in factors.PROMPT_KINDS]
+    return ", ".join(
+        f"{' + '.join(f'units_{kind}_{side}' for kind in prompt) or '0e0'} AS prompt_units_{side}" for side in (0, 1)
+    )
 
 
 def _totals(connection: "duckdb.DuckDBPyConnection") -> None:
@@ -133,7 +137,7 @@ def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
     parts = " UNION ALL ".join(_of_kind(kind) for kind in kinds) or _no_leaf()
     connection.execute(f"""
         CREATE OR REPLACE TEMP VIEW driver_wide AS
-        SELECT driver_both.*, 1e0 AS one_0, 1e0 AS one_1,
+        SELECT driver_both.*,
             prompt_units_0 AS tokens_leaf_0, prompt_units_1 AS tokens_leaf_1,
             attempts_0 AS attempts_leaf_0, attempts_1 AS attempts_leaf_1,
             driver_by_feature.* EXCLUDE (feature),
@@ -152,7 +156,7 @@ def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
 
 
 def _no_leaf() -> str:
-    values = ", ".join(f"0e0 AS a{place}, 0e0 AS b{place}" for place in range(1, len(factors.PROMPT_CHAIN) + 1))
+    values = ", ".join(f"0e0 AS a{place}, 0e0 AS b{place}" for place in PLACES)
     return (
         f"SELECT {', '.join(KEYS)}, '' AS kind, TRUE AS continues, {values}, 0e0 AS matched_0, "
         "0::BIGINT AS cost_0, 0::BIGINT AS cost_1 FROM wide WHERE FALSE"
@@ -183,21 +187,31 @@ def ratio(top: str, bottom: str, side: int, kind: str) -> str:
     )
 
 
+def products() -> str:
+    """Return the products of all factors at the points between the windows, as columns that `slope` reads."""
+    return ", ".join(
+        f"{' * '.join(_between(place, point) for place in PLACES)} AS p{number}"
+        for number, (point, _) in enumerate(_POINTS)
+    )
+
+
+def slope(place: int) -> str:
+    """Return what one unit of a factor is worth on a leaf where it changed: the integral of the other factors."""
+    return " + ".join(
+        f"{weight} * p{number} / {_between(place, point)}" for number, (point, weight) in enumerate(_POINTS)
+    )
+
+
+def _between(place: int, point: str) -> str:
+    return f"(a{place} + {point} * (b{place} - a{place}))"
+
+
 def make_effects(connection: "duckdb.DuckDBPyConnection") -> None:
     """Create `driver_effects`: a row a leaf and kind with the picodollars of every driver."""
-    places = range(1, len(factors.PROMPT_CHAIN) + 1)
-    points = literals(len(places))
-    products = ", ".join(
-        f"{' * '.join(f'(a{place} + {point} * (b{place} - a{place}))' for place in places)} AS p{number}"
-        for number, (point, _) in enumerate(points)
-    )
+    places = PLACES
     values = ", ".join(
-        f"CASE WHEN NOT continues OR a{place} = b{place} THEN 0e0 ELSE (b{place} - a{place}) * ("
-        + " + ".join(
-            f"{weight} * p{number} / (a{place} + {point} * (b{place} - a{place}))"
-            for number, (point, weight) in enumerate(points)
-        )
-        + f") END AS v{place}"
+        f"CASE WHEN NOT continues OR a{place} = b{place} THEN 0e0 "
+        f"ELSE (b{place} - a{place}) * ({slope(place)}) END AS v{place}"
         for place in places
     )
     rounded = ", ".join(f"cast(round(v{place}) AS BIGINT) AS r{place}" for place in places)
@@ -207,7 +221,7 @@ def make_effects(connection: "duckdb.DuckDBPyConnection") -> None:
     closed = ", ".join(f"r{place} + CASE WHEN top = {place} THEN left_over ELSE 0 END AS e{place}" for place in places)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_effects AS
-        WITH integrated AS (SELECT *, {products} FROM driver_leaves),
+        WITH integrated AS (SELECT *, {products()} FROM driver_leaves),
         split AS (SELECT *, cast(round(matched_0) AS BIGINT) AS matched, {values} FROM integrated),
         rounded AS (SELECT *, {rounded}, {largest} AS largest, CASE {top} END AS top FROM split),
         checked AS (SELECT *, CASE WHEN continues THEN {left} ELSE 0 END AS left_over FROM rounded),
@@ -278,5 +292,4 @@ def level_of(name: str, kind: str | None) -> tuple[tuple[str, ...], str]:
     """Return the keys that a sum is taken over, and its column in `driver_both`; `kind` belongs to sums of one kind."""
     if kind is not None and name.endswith(f"_{kind}"):
         return KEYS, name
-    found = SUMS[name]
-    return found.level if found.level is not None else KEYS, found.column
+    return SUMS[name].level, SUMS[name].column

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from infercost import engine
 from infercost.analyze.drivers import factors, split
-from infercost.analyze.drivers.quadrature import literals
 
 if TYPE_CHECKING:
     import duckdb
@@ -61,17 +60,13 @@ def _bucket(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], uni
     """Create `driver_buckets`: the sums of every leaf in each bucket (_1), and of the hours matched with it (_0)."""
     names = (*split.COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in split.MEASURES))
     start = f"date_trunc('{unit}', {{hour}} AT TIME ZONE {engine.literal(zone)}) AT TIME ZONE {engine.literal(zone)}"
-    prompt = [kind for kind in kinds if kind in factors.PROMPT_KINDS]
-    units = ", ".join(
-        f"{' + '.join(f'units_{kind}_{side}' for kind in prompt) or '0e0'} AS prompt_units_{side}" for side in (0, 1)
-    )
     now = ", ".join(f"sum({name})::DOUBLE AS {name}_1, 0e0 AS {name}_0" for name in names)
     then = ", ".join(f"0e0 AS {name}_1, sum({name} * weight)::DOUBLE AS {name}_0" for name in names)
     both = ", ".join(f"sum({name}_{side}) AS {name}_{side}" for name in names for side in (0, 1))
     keys = ", ".join(split.KEYS)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_buckets AS
-        SELECT *, {units}, 1e0 AS one_0, 1e0 AS one_1 FROM (
+        SELECT *, {split.prompt_units(kinds)} FROM (
             SELECT bucket, {keys}, {both} FROM (
                 SELECT {start.format(hour="hour")} AS bucket, {keys}, {now}
                 FROM driver_cells WHERE period = 'current' GROUP BY ALL
@@ -87,26 +82,16 @@ def _bucket(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], uni
 
 def _slopes(connection: "duckdb.DuckDBPyConnection", where: str) -> None:
     """Create `driver_slopes`: what one unit of each factor is worth on each leaf, where the factor changed."""
-    places = range(1, len(factors.PROMPT_CHAIN) + 1)
-    points = literals(len(places))
-    products = ", ".join(
-        f"{' * '.join(f'(a{place} + {point} * (b{place} - a{place}))' for place in places)} AS p{number}"
-        for number, (point, _) in enumerate(points)
-    )
     slopes = ", ".join(
-        f"CASE WHEN a{place} = b{place} THEN 0e0 ELSE "
-        + " + ".join(
-            f"{weight} * p{number} / (a{place} + {point} * (b{place} - a{place}))"
-            for number, (point, weight) in enumerate(points)
-        )
-        + f" END AS k{place}"
-        for place in places
+        f"CASE WHEN a{place} = b{place} THEN 0e0 ELSE {split.slope(place)} END AS k{place}" for place in split.PLACES
     )
     keys = ", ".join(split.KEYS)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_slopes AS
         WITH slopes AS (
-            SELECT {keys}, kind, {slopes} FROM (SELECT *, {products} FROM driver_leaves WHERE continues AND {where})
+            SELECT {keys}, kind, {slopes} FROM (
+                SELECT *, {split.products()} FROM driver_leaves WHERE continues AND {where}
+            )
         )
         SELECT driver_wide.*, slopes.* EXCLUDE ({keys}) FROM slopes INNER JOIN driver_wide USING ({keys})
     """)
