@@ -1,15 +1,23 @@
 """`infercost explain`: which drivers changed the spend, in dollars that add up."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from infercost import clock, config
-from infercost.cli.options import AtCommitOption, ConfigOption, OutputOption, PricesOption, StoreOption, open_reading
-
-if TYPE_CHECKING:
-    from infercost.analyze.explanation import Explanation
+from infercost.cli.options import (
+    COLUMN_ALIASES,
+    AtCommitOption,
+    ConfigOption,
+    OutputOption,
+    PricesOption,
+    StoreOption,
+    UntilOption,
+    columns,
+    open_reading,
+)
 
 
 class ExplainFormat(StrEnum):
@@ -20,15 +28,13 @@ class ExplainFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
-SHORT_NAMES = {"provider": "provider_name", "tier": "model_tier", "response_model": "model"}
+SHORT_NAMES = {"response_model": "model"} | {name: COLUMN_ALIASES[name] for name in ("provider", "tier")}
 """Short names that --by and --where take for dimensions."""
 
 
 def explain(
     since: Annotated[str, typer.Option("--since", metavar="WHEN", help="7d, 12h, a date or a timestamp.")] = "7d",
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="WHEN", help="End of the window; default now.")
-    ] = None,
+    until: UntilOption = None,
     compare: Annotated[
         str,
         typer.Option(
@@ -66,6 +72,8 @@ def explain(
     infercost explain --since 2026-11-01 --until 2026-11-07 --format json
     """
     from infercost.analyze.explain import make_explanation
+    from infercost.cli.output import print_drawn
+    from infercost.render import explanation as draw
 
     settings = config.load(settings_file)
     made = make_explanation(
@@ -74,39 +82,23 @@ def explain(
         since=since,
         until=until,
         compare=compare,
-        by=_names(by),
+        by=columns(by, SHORT_NAMES),
         where=tuple(full_condition(each) for each in where or ()),
         now=clock.now(),
     )
-    _print(made, form, output)
-
-
-def _names(by: str) -> str:
-    return ",".join("+".join(_name(each) for each in table.split("+")) for table in by.split(","))
+    print_drawn(
+        form,
+        output,
+        partial(draw.render_terminal, made),
+        {
+            ExplainFormat.TERMINAL: partial(draw.terminal_text, made),
+            ExplainFormat.JSON: partial(draw.json_text, made),
+            ExplainFormat.MARKDOWN: partial(draw.markdown_text, made),
+        },
+    )
 
 
 def full_condition(text: str) -> str:
     """Return a condition with the short name of its dimension in full."""
     name, equals, value = text.partition("=")
-    return f"{_name(name)}{equals}{value}"
-
-
-def _name(name: str) -> str:
-    return SHORT_NAMES.get(name.strip(), name.strip())
-
-
-def _print(made: "Explanation", form: ExplainFormat, output: object) -> None:
-    from infercost.cli.output import write_text
-    from infercost.render import explanation as draw
-
-    if form is ExplainFormat.TERMINAL and output is None:
-        from rich.console import Console
-
-        draw.render_terminal(made, Console())
-        return
-    drawn = {
-        ExplainFormat.TERMINAL: draw.terminal_text,
-        ExplainFormat.JSON: draw.json_text,
-        ExplainFormat.MARKDOWN: draw.markdown_text,
-    }
-    write_text(drawn[form](made), output)  # type: ignore[arg-type]
+    return f"{columns(name, SHORT_NAMES)}{equals}{value}"

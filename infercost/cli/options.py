@@ -1,6 +1,7 @@
 """Options that several commands share, and what they mean."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,7 @@ OutputOption = Annotated[
 ]
 
 
+UntilOption = Annotated[str | None, typer.Option("--until", metavar="WHEN", help="End of the window; default now.")]
 PricesOption = Annotated[
     str,
     typer.Option(
@@ -55,9 +57,9 @@ COLUMN_ALIASES = {
 """Short names that --by takes for columns."""
 
 
-def columns(by: str) -> str:
+def columns(by: str, short: Mapping[str, str] = COLUMN_ALIASES) -> str:
     """Return `by` with short names in full: `feature+model` is `feature+response_model`."""
-    return re.sub(r"\w+", lambda word: COLUMN_ALIASES.get(word.group(), word.group()), by)
+    return re.sub(r"\w+", lambda word: short.get(word.group(), word.group()), by)
 
 
 def store_folder(option: Path | None, settings: "Config") -> Path:

@@ -14,7 +14,10 @@ from infercost.cli import values
 from infercost.errors import InfercostError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import pyarrow
+    from rich.console import Console
 
 
 class DataFormat(StrEnum):
@@ -47,6 +50,18 @@ def write_text(text: str, output: Path | None) -> None:
     from infercost.render import write_whole
 
     write_whole(output, text)
+
+
+def print_drawn(
+    form: str, output: Path | None, terminal: "Callable[[Console], None]", texts: "Mapping[str, Callable[[], str]]"
+) -> None:
+    """Print figures in a form of `texts`, or write them to `output`; the form `terminal` is drawn on the terminal."""
+    if form == "terminal" and output is None:
+        from rich.console import Console
+
+        terminal(Console())
+        return
+    write_text(texts[form](), output)
 
 
 def _rows(table: "pyarrow.Table") -> list[Sequence[Any]]:

@@ -13,6 +13,7 @@ from infercost.cli.options import (
     OutputOption,
     PricesOption,
     StoreOption,
+    UntilOption,
     columns,
     open_reading,
 )
@@ -71,9 +72,7 @@ def query(
         str | None, typer.Argument(metavar="NAME", help="Name of a query; without it they are listed.")
     ] = None,
     since: Annotated[str, typer.Option("--since", metavar="WHEN", help="30d, 12h, a date or a timestamp.")] = "30d",
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="WHEN", help="End of the window; default now.")
-    ] = None,
+    until: UntilOption = None,
     compare: Annotated[
         str,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -129,18 +130,17 @@ def _default_columns(found: "Reconciliation") -> tuple[str, ...]:
 
 
 def _print(found: "Reconciliation", by: tuple[str, ...], form: ReconcileFormat, output: "Path | None") -> None:
-    from infercost.cli.output import write_text
+    from infercost.cli.output import print_drawn
     from infercost.render import reconcile as draw
 
-    if form is ReconcileFormat.TERMINAL and output is None:
-        from rich.console import Console
-
-        draw.render_terminal(found, by, Console())
-        return
-    drawn = {
-        ReconcileFormat.TERMINAL: draw.terminal_text,
-        ReconcileFormat.JSON: draw.json_text,
-        ReconcileFormat.CSV: draw.csv_text,
-        ReconcileFormat.MARKDOWN: draw.markdown_text,
-    }
-    write_text(drawn[form](found, by), output)
+    print_drawn(
+        form,
+        output,
+        partial(draw.render_terminal, found, by),
+        {
+            ReconcileFormat.TERMINAL: partial(draw.terminal_text, found, by),
+            ReconcileFormat.JSON: partial(draw.json_text, found, by),
+            ReconcileFormat.CSV: partial(draw.csv_text, found, by),
+            ReconcileFormat.MARKDOWN: partial(draw.markdown_text, found, by),
+        },
+    )

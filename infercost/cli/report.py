@@ -8,7 +8,15 @@ import typer
 
 from infercost import clock, config
 from infercost.cli import diagnostics
-from infercost.cli.options import AtCommitOption, ConfigOption, PricesOption, StoreOption, columns, open_reading
+from infercost.cli.options import (
+    AtCommitOption,
+    ConfigOption,
+    PricesOption,
+    StoreOption,
+    UntilOption,
+    columns,
+    open_reading,
+)
 
 DEFAULT_HTML = Path("infercost-report.html")
 
@@ -24,9 +32,7 @@ class ReportFormat(StrEnum):
 
 def report(
     since: Annotated[str, typer.Option("--since", metavar="WHEN", help="30d, 12h, a date or a timestamp.")] = "30d",
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="WHEN", help="End of the window; default now.")
-    ] = None,
+    until: UntilOption = None,
     compare: Annotated[
         str, typer.Option("--compare", metavar="WHAT", help="Baseline: previous, none, or the date it begins.")
     ] = "previous",

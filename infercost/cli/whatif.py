@@ -1,12 +1,13 @@
 """`infercost whatif`: what the spend would have been, had something been otherwise."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from infercost import clock, config
 from infercost.cli.explain import ExplainFormat, full_condition
-from infercost.cli.options import AtCommitOption, ConfigOption, OutputOption, StoreOption, open_reading
+from infercost.cli.options import AtCommitOption, ConfigOption, OutputOption, StoreOption, UntilOption, open_reading
 
 
 def whatif(
@@ -29,9 +30,7 @@ def whatif(
         typer.Option("--where", metavar="DIMENSION=VALUE", help="Change only this part of the spend; repeatable."),
     ] = None,
     since: Annotated[str, typer.Option("--since", metavar="WHEN", help="30d, 12h, a date or a timestamp.")] = "30d",
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="WHEN", help="End of the window; default now.")
-    ] = None,
+    until: UntilOption = None,
     form: Annotated[
         ExplainFormat, typer.Option("--format", "-f", metavar="FORM", help=f"{', '.join(ExplainFormat)}.")
     ] = ExplainFormat.TERMINAL,
@@ -52,7 +51,7 @@ def whatif(
     infercost whatif --prices as-of=2026-09-01 --since 7d
     """
     from infercost.analyze.whatif import parse_wish, what_if
-    from infercost.cli.output import write_text
+    from infercost.cli.output import print_drawn
     from infercost.render import whatif as draw
 
     chosen = config.load(settings_file)
@@ -65,14 +64,13 @@ def whatif(
     )
     reading = open_reading(store, chosen, at_commit, "stored")
     answer = what_if(reading, chosen, wish, since=since, until=until, now=clock.now())
-    if form is ExplainFormat.TERMINAL and output is None:
-        from rich.console import Console
-
-        draw.render_terminal(answer, Console())
-        return
-    drawn = {
-        ExplainFormat.TERMINAL: draw.terminal_text,
-        ExplainFormat.JSON: draw.json_text,
-        ExplainFormat.MARKDOWN: draw.markdown_text,
-    }
-    write_text(drawn[form](answer), output)
+    print_drawn(
+        form,
+        output,
+        partial(draw.render_terminal, answer),
+        {
+            ExplainFormat.TERMINAL: partial(draw.terminal_text, answer),
+            ExplainFormat.JSON: partial(draw.json_text, answer),
+            ExplainFormat.MARKDOWN: partial(draw.markdown_text, answer),
+        },
+    )

@@ -22,6 +22,23 @@ def bridge_rows(explanation: Explanation) -> list[tuple[DriverLine, Decimal]]:
     return list(zip(explanation.drivers, cents, strict=True))
 
 
+def change_cents(explanation: Explanation) -> Decimal:
+    """Return what the cents of `bridge_rows` add up to."""
+    return sum((cents for _, cents in bridge_rows(explanation)), Decimal(0))
+
+
+def contribution_rows(explanation: Explanation) -> list[tuple[str, Decimal, Decimal]]:
+    """Return the name of each contribution with its effect, exact and in cents that add up."""
+    titles = _titles(explanation)
+    cents = closed([each.effect for each in explanation.contributions])
+    pairs = zip(explanation.contributions, cents, strict=True)
+    return [(why.contribution_text(each, titles), each.effect, rounded) for each, rounded in pairs]
+
+
+def _titles(explanation: Explanation) -> dict[str, str]:
+    return {line.name: line.title for line in explanation.drivers}
+
+
 def idle_text(explanation: Explanation) -> str:
     """Return the drivers that did nothing, which is an answer too; empty when all did something."""
     idle = [line.title.lower() for line, cents in bridge_rows(explanation) if not cents]
@@ -57,7 +74,7 @@ def notes(explanation: Explanation) -> list[str]:
 
 def request_texts(explanation: Explanation) -> Iterator[str]:
     """Yield a line for each request that moved most."""
-    titles = {line.name: line.title for line in explanation.drivers}
+    titles = _titles(explanation)
     for each in explanation.requests[:ROWS]:
         tokens = f"{fmt.count(each.input_tokens)} in, {fmt.count(each.output_tokens)} out"
         yield (

@@ -1,8 +1,7 @@
 """Draws an `Explanation` for the terminal, as Markdown and as JSON."""
 
-import io
-import json
 from decimal import Decimal
+from functools import partial
 
 from rich import box
 from rich.console import Console
@@ -15,6 +14,8 @@ from infercost.render.bridge import (
     ROWS,
     amount,
     bridge_rows,
+    change_cents,
+    contribution_rows,
     frame_text,
     idle_text,
     notes,
@@ -22,8 +23,8 @@ from infercost.render.bridge import (
     split_columns,
     split_rows,
 )
-from infercost.render.cents import closed
-from infercost.render.json import plain
+from infercost.render.console import plain_text
+from infercost.render.json import document_text, plain
 from infercost.render.markdown import code, escape
 
 WIDTH = 100
@@ -38,15 +39,12 @@ def json_text(explanation: Explanation) -> str:
     document["residual"] = f"{explanation.residual:f}"
     document["headline"] = plain(why.headline(explanation))
     document["sentences"] = [plain(each) for each in why.sentences(explanation)]
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+    return document_text(document)
 
 
 def terminal_text(explanation: Explanation, width: int = WIDTH) -> str:
     """Return what `render_terminal` prints, as plain text."""
-    file = io.StringIO()
-    console = Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    render_terminal(explanation, console)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return plain_text(partial(render_terminal, explanation), width)
 
 
 def render_terminal(explanation: Explanation, console: Console) -> None:
@@ -67,8 +65,7 @@ def render_terminal(explanation: Explanation, console: Console) -> None:
             console.print()
             console.print(_split(explanation, table, console.width))
     _print_list(console, "What was new", [why.event_text(each, explanation) for each in explanation.events[:ROWS]])
-    lines = [line for line in why.main_lines(explanation) if line.name != "calendar"]
-    _print_list(console, "Undone", [why.undo_text(line, explanation) for line in lines])
+    _print_list(console, "Undone", why.undone(explanation))
     _print_list(console, "Requests that moved most", list(request_texts(explanation)))
 
 
@@ -80,9 +77,10 @@ def bridge_grid(explanation: Explanation, width: int) -> Grid:
     wide = width >= WIDTH
     grid = Grid(box=box.SIMPLE, show_edge=False, pad_edge=False, show_footer=True, expand=True)
     rows = bridge_rows(explanation)
-    change = sum((cents for _, cents in rows), Decimal(0))
     grid.add_column(Text("Driver", style="bold"), "Change", no_wrap=True, min_width=20)
-    grid.add_column("Effect", amount(change), justify="right", no_wrap=True, footer_style="bold", min_width=9)
+    grid.add_column(
+        "Effect", amount(change_cents(explanation)), justify="right", no_wrap=True, footer_style="bold", min_width=9
+    )
     grid.add_column("", "", no_wrap=True, width=_BAR if wide else _BAR // 2)
     for name in ("Only this", "Undo saves") if wide else ():
         grid.add_column(name, "", justify="right", no_wrap=True, header_style="dim")
@@ -110,13 +108,11 @@ def _bar(effect: Decimal, largest: Decimal, width: int) -> str:
 
 
 def _contributions(explanation: Explanation) -> Grid:
-    titles = {line.name: line.title for line in explanation.drivers}
     grid = Grid(box=box.SIMPLE, show_edge=False, pad_edge=False)
     grid.add_column(Text("Driver and segment", style="bold"), no_wrap=True, min_width=40)
     grid.add_column("Effect", justify="right")
-    cents = closed([each.effect for each in explanation.contributions])
-    for each, each_cents in zip(explanation.contributions, cents, strict=True):
-        grid.add_row(Text(why.contribution_text(each, titles)), amount(each_cents))
+    for name, _, cents in contribution_rows(explanation):
+        grid.add_row(Text(name), amount(cents))
     return grid
 
 
@@ -156,25 +152,23 @@ def markdown_text(explanation: Explanation) -> str:
         "| Driver | Effect | Only this | Undo saves | Against noise | Where |",
         "| :--- | ---: | ---: | ---: | ---: | :--- |",
     ]
-    change = Decimal(0)
     for line, cents in bridge_rows(explanation):
-        change += cents
         if cents:
             where = code(why.where_text(line)) if why.where_text(line) else ""
             lines.append(
                 f"| {line.title} | {amount(cents)} | {amount(line.only)} | {amount(line.undo)} | "
                 f"{why.verdict_text(line)} | {where} |"
             )
-    lines += [f"| **Change** | **{amount(change)}** | | | | |", "", *_markdown_segments(explanation), ""]
+    lines += [
+        f"| **Change** | **{amount(change_cents(explanation))}** | | | | |",
+        "",
+        *_markdown_segments(explanation),
+        "",
+    ]
     lines += [escape(note) for note in notes(explanation)]
     return "\n".join(lines) + "\n"
 
 
 def _markdown_segments(explanation: Explanation) -> list[str]:
-    titles = {line.name: line.title for line in explanation.drivers}
-    cents = closed([each.effect for each in explanation.contributions])
-    rows = [
-        f"| {escape(why.contribution_text(each, titles))} | {amount(each_cents)} |"
-        for each, each_cents in zip(explanation.contributions, cents, strict=True)
-    ]
+    rows = [f"| {escape(name)} | {amount(cents)} |" for name, _, cents in contribution_rows(explanation)]
     return ["| Driver and segment | Effect |", "| :--- | ---: |", *rows]

@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from infercost import __version__, assets
-from infercost.analyze.explanation import WITHIN, DriverLine, Explanation
+from infercost.analyze.explanation import WITHIN, DriverLine
 from infercost.analyze.report import BudgetUse, DayCost, Report, Section
 from infercost.render import bridge, charts, trust, why
 from infercost.render import format as fmt
-from infercost.render.cents import closed
 from infercost.render.measures import measures
 from infercost.render.palette import DARK, LIGHT
 from infercost.render.tables import Bar, Cell, Table, table, tone
@@ -145,28 +144,24 @@ def _why(report: Report) -> dict[str, Any] | None:
     explanation = report.explanation
     if explanation is None:
         return None
-    titles = {line.name: line.title for line in explanation.drivers}
-    contributions = closed([each.effect for each in explanation.contributions])
-    rows = bridge.bridge_rows(explanation)
-    change = sum((cents for _, cents in rows), Decimal(0))
+    change = bridge.change_cents(explanation)
+    largest = max(abs(line.effect) for line in explanation.drivers)
     return {
         "sentences": why.sentences(explanation),
-        "rows": [_driver(line, cents, explanation) for line, cents in rows if cents],
+        "rows": [_driver(line, cents, largest) for line, cents in bridge.bridge_rows(explanation) if cents],
         "change": Cell(bridge.amount(change), fmt.exact_dollars(explanation.change, signed=True)),
         "idle": bridge.idle_text(explanation),
         "notes": bridge.notes(explanation),
         "contributions": [
-            (why.contribution_text(each, titles), _amount(each.effect, cents))
-            for each, cents in zip(explanation.contributions, contributions, strict=True)
+            (name, _amount(effect, cents)) for name, effect, cents in bridge.contribution_rows(explanation)
         ],
         "events": [why.event_text(each, explanation) for each in explanation.events],
-        "undone": [why.undo_text(line, explanation) for line in why.main_lines(explanation) if line.name != "calendar"],
+        "undone": why.undone(explanation),
         "requests": list(bridge.request_texts(explanation)),
     }
 
 
-def _driver(line: DriverLine, cents: Decimal, explanation: Explanation) -> _DriverView:
-    largest = max(abs(each.effect) for each in explanation.drivers)
+def _driver(line: DriverLine, cents: Decimal, largest: Decimal) -> _DriverView:
     width = round(float(abs(line.effect) / largest * 50), 2)
     shade = "quiet" if line.verdict == WITHIN else tone(line.effect)
     return _DriverView(

@@ -11,8 +11,13 @@ from infercost.analyze.report import Report
 
 
 def render_json(report: Report) -> str:
-    """Return the report as JSON text: sorted keys, two-space indent, a newline at the end; same report, same text."""
-    return json.dumps(report_to_dict(report), indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+    """Return the report as JSON text; same report, same text."""
+    return document_text(report_to_dict(report))
+
+
+def document_text(document: dict[str, Any]) -> str:
+    """Return a document as JSON text: sorted keys, two-space indent, a newline at the end; same document, same text."""
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def report_to_dict(report: Report) -> dict[str, Any]:

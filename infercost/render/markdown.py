@@ -76,14 +76,13 @@ def _why(report: Report) -> list[str]:
     rows = bridge.bridge_rows(explanation)
     shown = sorted((row for row in rows if row[1]), key=lambda row: (-abs(row[1]), row[0].name))[:_MOST_DRIVERS]
     rest = sum((cents for line, cents in rows if (line, cents) not in shown), Decimal(0))
-    whole = sum((cents for _, cents in rows), Decimal(0))
     lines = ["", *(f"- {escape(each.text)}" for each in why.sentences(explanation)), ""]
     lines += _table_head("Why spend changed", ("Effect", "Undo saves", "Noise"))
     for line, cents in shown:
         lines.append(_row(line.title, [bridge.amount(cents), bridge.amount(line.undo), why.verdict_text(line)]))
     if rest or len(shown) < len([row for row in rows if row[1]]):
         lines.append(_row("All other drivers", [bridge.amount(rest), "", ""]))
-    return [*lines, _row("**Change**", [f"**{bridge.amount(whole)}**", "", ""])]
+    return [*lines, _row("**Change**", [f"**{bridge.amount(bridge.change_cents(explanation))}**", "", ""])]
 
 
 def _totals(report: Report) -> list[str]:

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from rich import box
@@ -15,6 +16,7 @@ from rich.text import Text
 from infercost.analyze.bill_gaps import CAUSES, Reconciliation, Row
 from infercost.render import format as fmt
 from infercost.render import gap_words
+from infercost.render.console import plain_text
 from infercost.render.markdown import code, escape
 
 FORMAT_VERSION = 1
@@ -49,10 +51,7 @@ def render_terminal(found: Reconciliation, by: Sequence[str], console: Console) 
 
 def terminal_text(found: Reconciliation, by: Sequence[str], width: int = _WIDTH) -> str:
     """Return what `render_terminal` prints, as plain text without colours."""
-    file = io.StringIO()
-    console = Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    render_terminal(found, by, console)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return plain_text(partial(render_terminal, found, by), width)
 
 
 def markdown_text(found: Reconciliation, by: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
 """The report on a terminal of 80 columns: headline, trust, sparklines, totals and the largest rows of each section."""
 
-import io
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 from rich import box
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.text import Text
 from infercost.analyze.report import Report, Section
 from infercost.render import format as fmt
 from infercost.render import trust, why
+from infercost.render.console import plain_text
 from infercost.render.explanation import bridge_grid
 from infercost.render.measures import measures
 from infercost.render.tables import Cell, Line, table
@@ -26,11 +27,7 @@ _STYLES = {"up": "red", "down": "green", "quiet": "dim", "warn": "yellow", "bad"
 
 def terminal_text(report: Report, width: int = WIDTH) -> str:
     """Return what `render_terminal` prints, as plain text without colours."""
-    file = io.StringIO()
-    render_terminal(
-        report, Console(file=file, width=width, color_system=None, force_terminal=False, legacy_windows=False)
-    )
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return plain_text(partial(render_terminal, report), width)
 
 
 def render_terminal(report: Report, console: Console) -> None:

@@ -1,8 +1,7 @@
 """Draws the answer of `whatif` for the terminal, as Markdown and as JSON."""
 
-import io
-import json
 from decimal import Decimal
+from functools import partial
 
 from rich import box
 from rich.console import Console
@@ -10,11 +9,13 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from infercost.analyze.drivers.factors import DRIVERS
+from infercost.analyze.drivers.forward import SETTINGS
 from infercost.analyze.whatif import DAYS_A_MONTH, Change, WhatIf
 from infercost.render import format as fmt
 from infercost.render.bridge import ROWS, amount
 from infercost.render.cents import closed
-from infercost.render.json import plain
+from infercost.render.console import plain_text
+from infercost.render.json import document_text, plain
 from infercost.render.markdown import code, escape
 from infercost.render.trust import window_text
 
@@ -47,7 +48,7 @@ def frame(answer: WhatIf) -> list[str]:
 
 
 def _change(change: Change) -> str:
-    is_share = change.name.endswith("_rate") or change.name == "discount"
+    is_share = SETTINGS[change.name].share
     before, after = (
         fmt.percent(each) if is_share else fmt.count(round(each)) for each in (change.before, change.after)
     )
@@ -113,9 +114,7 @@ def _grid(title: str, columns: tuple[str, ...]) -> Grid:
 
 def terminal_text(answer: WhatIf, width: int = WIDTH) -> str:
     """Return what `render_terminal` prints, as plain text."""
-    file = io.StringIO()
-    render_terminal(answer, Console(file=file, width=width, color_system=None, force_terminal=False))
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+    return plain_text(partial(render_terminal, answer), width)
 
 
 def markdown_text(answer: WhatIf) -> str:
@@ -138,4 +137,4 @@ def json_text(answer: WhatIf) -> str:
     document["difference"] = f"{answer.difference:f}"
     document["difference_per_month"] = f"{_month(answer):f}"
     document["headline"] = headline(answer)
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+    return document_text(document)

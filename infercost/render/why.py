@@ -220,6 +220,11 @@ def event_text(event: Event, explanation: Explanation) -> str:
     return f"{fmt.moment(event.when, explanation.zone)}  {event.kind}: {fmt.name(event.name)}{cost}"
 
 
+def undone(explanation: Explanation) -> list[str]:
+    """Return the counterfactual of each driver that has a sentence; there is no other calendar."""
+    return [undo_text(line, explanation) for line in main_lines(explanation) if line.name != "calendar"]
+
+
 def undo_text(line: DriverLine, explanation: Explanation) -> str:
     """Return the counterfactual of a driver: `Had routing stayed as it was: $1,859.76 instead of $2,013.86`."""
     return (
