@@ -7,12 +7,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from golden import TextFile
 from hypothesis import given
 from hypothesis import strategies as st
 from sample_explanation import sample_explanation
 from sample_report import HOSTILE, SCRIPT_NAME, TURNED_NAME
 from syrupy.assertion import SnapshotAssertion
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from infercost.analyze.drivers import factors
 from infercost.analyze.explanation import Explanation
@@ -23,11 +23,6 @@ from infercost.render.explanation import json_text, markdown_text, terminal_text
 Draw = Callable[[Explanation], str]
 WEEKS = sample_explanation(Decimal("12265.5"))
 HOSTILE_WEEKS = sample_explanation(Decimal("12265.5"), HOSTILE)
-
-
-class TextFile(SingleFileSnapshotExtension):
-    _write_mode = WriteMode.TEXT
-    file_extension = "txt"
 
 
 @pytest.fixture

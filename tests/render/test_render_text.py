@@ -16,10 +16,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from golden import TextFile
 from rich.console import Console
 from sample_report import HOSTILE, QUOTE_NAME, SCRIPT_NAME, TURNED_NAME, empty_report, sample_report, unpriced_report
 from syrupy.assertion import SnapshotAssertion
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from infercost.analyze.explanation import Explanation
 from infercost.analyze.report import REPORT_FORMAT_VERSION, Report, Section
@@ -34,11 +34,6 @@ REPORTS = {
     "nothing": empty_report(),
     "nothing priced": unpriced_report(),
 }
-
-
-class TextFile(SingleFileSnapshotExtension):
-    _write_mode = WriteMode.TEXT
-    file_extension = "txt"
 
 
 @pytest.fixture
