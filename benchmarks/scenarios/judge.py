@@ -16,7 +16,7 @@ from scenarios.shared import Shared
 
 @dataclass(frozen=True)
 class Verdict:
-    """One scenario with one seed: true dollars and effects by cause, and what is wrong with the latter.
+    """One scenario with one seed: true dollars by cause, and what is wrong with the effects.
 
     Shares are of the true dollars. `undo_error` compares what taking each cause back is said to save with the truth;
     `big` says that the largest cause is 8 % of spend or more; `segments` whether each cause's place is the true one.
@@ -25,18 +25,14 @@ class Verdict:
     name: str
     seed: int
     held_out: bool
-    spend: float
     true: dict[str, float]
-    effects: dict[str, float]
     error: float
-    raw_error: float
     leak: float
     top_1: bool
     top_3: bool
     big: bool
     residual: float
     undo_error: float
-    undo_raw: float
     segments: tuple[bool, ...]
     moved: dict[str, float] = field(default_factory=dict)
 
@@ -109,18 +105,14 @@ def _verdict(scenario: Scenario, seed: int, found: Explained, twin: Explained, t
         name=scenario.name,
         seed=seed,
         held_out=scenario.held_out,
-        spend=found.spend,
         true=dict(zip(scenario.names, true.shares, strict=True)),
-        effects=effects,
         error=sum(abs(moved[name] - shares[name]) for name in effects) / size,
-        raw_error=sum(abs(effects[name] - shares[name]) for name in effects) / size,
         leak=sum(abs(moved[name]) for name in effects if name not in scenario.names) / size,
         top_1=ranked[0] in scenario.names,
         top_3=set(scenario.names) <= set(ranked[:3]),
         big=max(map(abs, true.shares)) >= 0.08 * twin.spend,
         residual=max(abs(found.residual), abs(twin.residual)),
         undo_error=sum(abs(found.undo[name] - twin.undo[name] - saved) for name, saved in savings.items()) / undo_size,
-        undo_raw=sum(abs(found.undo[name] - saved) for name, saved in savings.items()) / undo_size,
         segments=tuple(
             found.segment(scenario.groups[cause]) == wanted
             for place, cause in enumerate(scenario.names)

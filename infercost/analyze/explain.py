@@ -25,6 +25,7 @@ from infercost.analyze.drivers import (
 from infercost.analyze.explanation import (
     BEYOND,
     EXACT,
+    LEAST_SHARE,
     UNKNOWN,
     WITHIN,
     Child,
@@ -244,7 +245,7 @@ def _lines(
     """Return every driver in the order of the bridge; those that moved have their segment and their measures."""
     where = measures.filter_sql(conditions)
     alone = effects.alone(connection, where)
-    floor = max(whole.before + whole.effects["calendar"], whole.after) * noise.LEAST_SHARE
+    floor = max(whole.before + whole.effects["calendar"], whole.after) * LEAST_SHARE
     lines = []
     for driver in factors.DRIVERS:
         effect = whole.effects[driver.name]

@@ -23,6 +23,9 @@ VERDICTS: dict[str, str] = {
 }
 """What an effect is against the noise of past weeks."""
 
+LEAST_SHARE = Decimal("0.01")
+"""An effect counts from this share of spend on."""
+
 Condition = tuple[str, str]
 """A dimension and its value."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from infercost.analyze.explanation import (
+    LEAST_SHARE,
     UNKNOWN,
     VERDICTS,
     WITHIN,
@@ -44,7 +45,7 @@ def row_id(line: DriverLine) -> str:
 
 def main_lines(explanation: Explanation) -> tuple[DriverLine, ...]:
     """Return the drivers worth a sentence, the largest first: none that is within its noise or below 1 % of spend."""
-    floor = max(explanation.matched, explanation.after) / 100
+    floor = max(explanation.matched, explanation.after) * LEAST_SHARE
     lines = [line for line in explanation.drivers if line.verdict != WITHIN and abs(line.effect) >= floor]
     lines = [line for line in lines if line.effect]
     lines.sort(key=lambda line: (-abs(line.effect), line.name))

@@ -27,9 +27,6 @@ FEWEST_WEEKS = 5
 TIMES_NOISE = 4
 """An effect counts from so many median absolute deviations of its driver on."""
 
-LEAST_SHARE = Decimal("0.01")
-"""An effect counts from this share of spend on."""
-
 LONGEST_BASELINE = timedelta(days=28)
 
 
