@@ -79,14 +79,19 @@ def reprice_attempts(connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot
 def price_anew(
     connection: "duckdb.DuckDBPyConnection", repriced: Repriced, source: str, target: str, stored_prices: str
 ) -> None:
-    """Make the view `target`: the attempts of `source` by other prices, which `prices` has beside the stored ones.
+    """Make the view `target`: the attempts of `source` by other prices; the rest is as in `open_prices`."""
+    open_prices(connection, repriced.settings, stored_prices)
+    price(connection, repriced.settings, source, target, repriced.as_of)
+
+
+def open_prices(connection: "duckdb.DuckDBPyConnection", settings: Config, stored_prices: str) -> None:
+    """Make a connection over a store ready to price; `prices` then has the new ones beside the stored ones.
 
     `stored_prices` is the SELECT of those.
     """
     # Tables of the connection's own: the view of the store would hide them.
-    connection.execute("DROP VIEW temp.model_map")
-    prepare(connection, repriced.settings, assets.cache_folder())
-    price(connection, repriced.settings, source, target, repriced.as_of)
+    connection.execute("DROP VIEW IF EXISTS temp.model_map")
+    prepare(connection, settings, assets.cache_folder())
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW prices AS {stored_prices} UNION FROM book_prices UNION FROM effective_prices"
     )

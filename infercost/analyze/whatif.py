@@ -1,21 +1,19 @@
 """What would the window have cost if something were otherwise: the split, run forward from the present."""
 
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from math import isclose
 from typing import TYPE_CHECKING
 
-from infercost import engine
 from infercost.analyze import windows
 from infercost.analyze.build import CURRENCY
 from infercost.analyze.database import connect
-from infercost.analyze.drivers import cells, effects, factors, forward, measures, split
+from infercost.analyze.drivers import cells, effects, forward, measures, otherwise, split
 from infercost.analyze.explain import parse_condition
 from infercost.analyze.explanation import Child, Condition, SplitTable
-from infercost.analyze.reading import Reading, Repriced, parse_prices, price_anew
+from infercost.analyze.reading import Reading, Repriced, parse_prices
 from infercost.errors import NoDataError, UsageError
-from infercost.pricing import suggest
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,26 +21,37 @@ if TYPE_CHECKING:
     from infercost.analyze.report import Window
     from infercost.config import Config
 
-WHATIF_FORMAT_VERSION = 1
-"""Version of the JSON answer. 1: first version."""
+WHATIF_FORMAT_VERSION = 2
+"""Version of the JSON answer. 1: first version. 2: `changes` holds moves and prices too, each with its own `effect`."""
 
 DAYS_A_MONTH = Decimal("30.4375")
-"""Days of a mean month: 365.25 by twelve."""
+"""Days of a mean month: a twelfth of 365.25."""
+
+MOVE, PRICES = "move_model", "prices"
+"""Names of the changes that are no setting."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A quantity that is set: its name, its value in the window and the one it gets."""
+    """Something that is otherwise: its name, what it is, and what it alone makes of the spend, US dollars.
+
+    A setting (forward.SETTINGS) has its value in the window and the one it gets; moves and prices have None.
+    """
 
     name: str
     what: str
-    before: float
-    after: float
+    before: float | None
+    after: float | None
+    effect: Decimal
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What a window cost, what it would have cost, and which driver makes the difference; US dollars."""
+    """What a window cost, what it would have cost, and which driver makes the difference; US dollars.
+
+    The effects of `whole` and of the rows of `table` add up to their differences exactly; those of `changes`, each
+    made alone, need not.
+    """
 
     zone: str
     currency: str
@@ -51,11 +60,11 @@ class WhatIf:
     days: Decimal
     where: tuple[Condition, ...]
     changes: tuple[Change, ...]
-    moves: tuple[tuple[str, str], ...]
-    prices: str | None
     whole: Child
     table: SplitTable
     notes: tuple[str, ...]
+    unpriced_attempts: int
+    restated: str | None = None
     format_version: int = field(default=WHATIF_FORMAT_VERSION)
 
     @property
@@ -77,27 +86,43 @@ class Wish:
     prices: str = "stored"
     where: tuple[Condition, ...] = ()
 
+    @property
+    def parts(self) -> "tuple[Wish, ...]":
+        """Each change as a wish of its own."""
+        nothing = Wish(where=self.where)
+        return (
+            *(replace(nothing, settings=(each,)) for each in self.settings),
+            *(replace(nothing, moves=(each,)) for each in self.moves),
+            *((replace(nothing, prices=self.prices),) if self.prices != "stored" else ()),
+        )
+
 
 def parse_wish(
     settings: tuple[str, ...], moves: tuple[str, ...], prices: str, where: tuple[str, ...], *, no_retries: bool
 ) -> Wish:
     """Return what the options of the command mean; raises UsageError that names what is allowed."""
     pairs = [_pair(each, "--set", "cache_hit_rate=60%") for each in settings]
-    if no_retries:
-        pairs.append(("retry_rate", "0%"))
     for name, _ in pairs:
         if name not in forward.SETTINGS:
             raise UsageError(f"--set {name}: not known", hint=f"allowed: {', '.join(forward.SETTINGS)}")
-        if [each for each, _ in pairs].count(name) > 1:
-            raise UsageError(f"{name} is set twice")
-    wish = Wish(
-        settings=tuple(pairs),
-        moves=tuple(_pair(each, "--move-model", "MODEL=OTHER") for each in moves),
-        prices=prices,
-        where=tuple(parse_condition(each) for each in where),
-    )
-    if not (wish.settings or wish.moves or prices != "stored"):
+    if no_retries:
+        pairs.append(("retry_rate", "0%"))
+    moved = [_pair(each, "--move-model", "MODEL=OTHER") for each in moves]
+    for option, names in (("--set", [name for name, _ in pairs]), ("--move-model", [name for name, _ in moved])):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            hint = (
+                "--no-retries is retry_rate=0" if twice == "retry_rate" and no_retries else f"give {option} once a name"
+            )
+            raise UsageError(f"{twice} is set twice", hint=hint)
+    wish = Wish(tuple(pairs), tuple(moved), prices, tuple(parse_condition(each) for each in where))
+    if not wish.parts:
         raise UsageError("nothing is otherwise", hint="give --set, --move-model, --prices or --no-retries")
+    named = next((name for name, _ in wish.where if name in ("model", "provider_name")), None)
+    if named and wish.moves and wish.settings:
+        raise UsageError(
+            f"--move-model with --set takes no --where by {named}, which the move changes", hint="ask for one at a time"
+        )
     return wish
 
 
@@ -109,200 +134,210 @@ def _pair(text: str, option: str, example: str) -> tuple[str, str]:
 
 
 def what_if(reading: Reading, config: "Config", wish: Wish, *, since: str, until: str | None, now: datetime) -> WhatIf:
-    """Return what the window would have cost. Raises UsageError for a wish that cannot be, NoDataError without data."""
+    """Return what the window would have cost. Raises UsageError for a wish that cannot be, NoDataError without data.
+
+    Of several changes each is also made alone, which tells its own effect.
+    """
     window = windows.resolve_window(since, until, now, config.zone)
     repriced = parse_prices(wish.prices, config)
+    together = _answer(reading, config, wish, repriced, window)
+    own = _own(reading, config, wish, repriced, window, together)
+    return WhatIf(
+        zone=config.zone,
+        currency=CURRENCY,
+        generated_at=now,
+        window=window,
+        days=Decimal(round((window.end.timestamp() - window.start.timestamp()) * 1000)) / 86_400_000,
+        where=wish.where,
+        changes=_changes(wish, repriced, together, own),
+        whole=together.whole,
+        table=together.table,
+        notes=together.notes,
+        unpriced_attempts=together.unpriced,
+        restated=reading.restated,
+    )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What some changes together make of the window; `values` are those of the settings, now and then.
+
+    `alone` is what each setting makes by itself of the window with the moves and the prices of the wish.
+    """
+
+    whole: Child
+    table: SplitTable
+    values: tuple[tuple[float, float], ...]
+    alone: tuple[Decimal, ...]
+    notes: tuple[str, ...]
+    unpriced: int
+
+
+def _own(
+    reading: Reading, config: "Config", wish: Wish, repriced: Repriced | None, window: "Window", together: _Answer
+) -> list[Decimal]:
+    """Return what each change by itself makes of the window as it is, in the order of Wish.parts."""
+    pricing = [each for each in wish.parts if not each.settings]
+    if not pricing:
+        return list(together.alone)
+    if len(wish.parts) == 1:
+        return [together.whole.after - together.whole.before]
+    settings = Wish(wish.settings, where=wish.where)
+    own = list(_answer(reading, config, settings, None, window).alone) if wish.settings else []
+    made = (_answer(reading, config, each, repriced, window).whole for each in pricing)
+    return [*own, *(each.after - each.before for each in made)]
+
+
+def _changes(wish: Wish, repriced: Repriced | None, together: _Answer, own: list[Decimal]) -> tuple[Change, ...]:
+    named: list[tuple[str, str, float | None, float | None]] = [
+        (name, forward.SETTINGS[name].what, *values)
+        for (name, _), values in zip(wish.settings, together.values, strict=True)
+    ]
+    named += [(MOVE, f"{old} priced as {new}", None, None) for old, new in wish.moves]
+    named += [(PRICES, repriced.text, None, None)] if repriced else []
+    return tuple(Change(*each, effect) for each, effect in zip(named, own, strict=True))
+
+
+def _answer(reading: Reading, config: "Config", wish: Wish, repriced: Repriced | None, window: "Window") -> _Answer:
+    """Return what the changes of a wish make of the window, over a connection of their own."""
+    span = cells.Span(window.start, window.end, window.start, window.start)
+    repriced = repriced if wish.prices != "stored" else None
+    notes: list[str] = []
     with connect(Reading(reading.store, reading.at_commit)) as connection:
-        kinds = _present(connection, window)
+        unpriced = _unpriced(connection, span)
+        kinds, source, now = _present(connection, span, window), "attempts", "driver_now"
+        lanes = any(name == "batch_share" for name, _ in wish.settings)
+        if wish.moves or repriced or lanes:
+            otherwise.open_prices(connection, config)
         if wish.moves or repriced:
-            found = _otherwise_priced(connection, window, wish, repriced or Repriced(config), all_of=bool(repriced))
-            kinds = tuple(kind for kind in factors.KINDS if kind in kinds or kind in found)
-        connection.execute(_TWICE)
-        connection.execute(_SAME_HOURS)
+            found, told = _otherwise(connection, config, wish, repriced, span)
+            kinds, source, notes = otherwise.ordered((*kinds, *found)), otherwise.ATTEMPTS, told
+        if lanes:
+            otherwise.price_lanes(connection, repriced or Repriced(config), span, source)
+        otherwise.same_window(connection, now)
         split.split(connection, kinds, "driver_twice")
-        notes = list(_MOVED) if wish.moves else []
-        _cache_rates(connection, kinds)
-        changes = _set(connection, kinds, wish, notes)
+        _check_part(connection, wish.where)
+        if any(name == "cache_hit_rate" for name, _ in wish.settings):
+            otherwise.token_rates(connection, span, source)
+        forward.begin(connection)
+        alone = _alone(connection, kinds, wish)
+        values = _set(connection, kinds, wish, notes)
         forward.finish(connection)
-        return WhatIf(
-            zone=config.zone,
-            currency=CURRENCY,
-            generated_at=now,
-            window=window,
-            days=Decimal(round((window.end.timestamp() - window.start.timestamp()) * 1000)) / 86_400_000,
-            where=wish.where,
-            changes=changes,
-            moves=wish.moves,
-            prices=repriced.text if repriced else None,
-            whole=effects.whole(connection),
-            table=effects.table(connection, ("feature",)),
-            notes=(*notes, *_NOTES),
-        )
+        whole, table = effects.whole(connection), effects.table(connection, ("feature",))
+    return _Answer(whole, table, values, alone, tuple(notes), unpriced)
 
 
-_MOVED = ("Another model may count the same text in more or fewer tokens; the tokens of the log are priced.",)
-_NOTES = ("Attempts without a price are in no amount. Whether the answers stay as good, no log can say.",)
+def _alone(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], wish: Wish) -> tuple[Decimal, ...]:
+    """Return what each setting makes with no other set, and leave the factors as they are."""
+    found = []
+    connection.execute("CREATE OR REPLACE TEMP TABLE driver_leaves_unset AS FROM driver_leaves")
+    for each in wish.settings:
+        _set(connection, kinds, replace(wish, settings=(each,)), [])
+        found.append(effects.dollars(forward.difference(connection)))
+        connection.execute("CREATE OR REPLACE TEMP TABLE driver_leaves AS FROM driver_leaves_unset")
+    return tuple(found)
 
-_TWICE = "CREATE TEMP VIEW driver_twice AS FROM driver_then UNION ALL BY NAME FROM driver_cells"
 
-_SAME_HOURS = """
-CREATE OR REPLACE TEMP TABLE driver_matches AS
-SELECT hour, hour AS baseline_hour, 1 AS grade, 1e0 AS weight FROM (SELECT DISTINCT hour FROM driver_twice)
-"""
+_TOKENIZERS = (
+    "The tokens of the log are priced: another model's tokenizer may count the same text in some percent more or fewer."
+)
 
 
-def _present(connection: "duckdb.DuckDBPyConnection", window: "Window") -> tuple[str, ...]:
-    """Create `driver_cells` and `driver_then`, both the window as it is, and return its kinds."""
-    kinds = _cells(connection, window, "attempts")
+def _present(connection: "duckdb.DuckDBPyConnection", span: cells.Span, window: "Window") -> tuple[str, ...]:
+    """Create `driver_then` and `driver_now`, both the window as it is, and return its kinds."""
+    kinds = cells.build(connection, span, as_logged=True)
     connection.execute("CREATE TEMP TABLE driver_then AS SELECT * REPLACE ('baseline' AS period) FROM driver_cells")
     if connection.execute("SELECT count(*) FROM driver_then").fetchall() == [(0,)]:
         raise NoDataError(
             f"no attempts between {window.start:%Y-%m-%d %H:%M} and {window.end:%Y-%m-%d %H:%M}",
             hint="infercost status says from when to when the store reaches",
         )
+    connection.execute("CREATE TEMP TABLE driver_now AS FROM driver_cells")
     return kinds
 
 
-def _cells(connection: "duckdb.DuckDBPyConnection", window: "Window", source: str) -> tuple[str, ...]:
-    span = cells.Span(window.start, window.end, window.start, window.start)
-    return cells.build(connection, span, source, as_logged=True)
-
-
-def _otherwise_priced(
+def _otherwise(
     connection: "duckdb.DuckDBPyConnection",
-    window: "Window",
+    config: "Config",
     wish: Wish,
-    repriced: Repriced,
-    *,
-    all_of: bool,
-) -> tuple[str, ...]:
-    """Make `driver_cells` the window with models moved and priced anew; `all_of` prices the other attempts anew too."""
-    chosen = measures.filter_sql(tuple((cells.LOGGED.get(name, name), value) for name, value in wish.where))
-    connection.execute(f"CREATE TEMP TABLE driver_moved AS {_moved(connection, window, wish, chosen, all_of=all_of)}")
-    connection.execute("CREATE TEMP TABLE driver_prices_then AS FROM prices")
-    price_anew(connection, repriced, "driver_moved", "driver_priced", "FROM driver_prices_then")
-    _check_known(connection, wish)
-    connection.execute("""
-        CREATE OR REPLACE TEMP VIEW driver_attempts AS
-        SELECT * FROM attempts ANTI JOIN driver_moved USING (attempt_id)
-        UNION ALL BY NAME
-        SELECT * FROM driver_priced
-    """)
-    return _cells(connection, window, "driver_attempts")
+    repriced: Repriced | None,
+    span: cells.Span,
+) -> tuple[tuple[str, ...], list[str]]:
+    """Make `driver_now` the window with models moved and priced anew; return its kinds and what to note."""
+    moves = otherwise.find_moves(connection, config, wish.moves)
+    prices = repriced or Repriced(config)
+    notes = otherwise.reprice(connection, prices, span, moves, wish.where, all_of=repriced is not None)
+    kinds = cells.build(connection, span, otherwise.ATTEMPTS, as_logged=True)
+    connection.execute("CREATE OR REPLACE TEMP TABLE driver_now AS FROM driver_cells")
+    return kinds, [*([_TOKENIZERS] if moves else []), *notes]
 
 
-def _moved(connection: "duckdb.DuckDBPyConnection", window: "Window", wish: Wish, chosen: str, *, all_of: bool) -> str:
-    """Return the SELECT of attempts to price anew, with the names of the models that they move to."""
-    if any(name in factors.DERIVED for name, _ in wish.where):
-        raise UsageError("--move-model and --prices take no --where by band or outcome")
-    inside = f"{cells.between(window.start, window.end)} AND {chosen}"
-    model, provider, response = "price_model", "provider_name", "response_model"
-    conditions = []
-    for old, new in wish.moves:
-        condition = _is_model(old)
-        conditions.append(condition)
-        (count,) = connection.execute(f"SELECT count(*) FROM attempts WHERE {inside} AND {condition}").fetchall()[0]
-        if not count:
-            raise UsageError(f"--move-model {old}: no attempt of the window is of it", hint=_models(connection, inside))
-        model = f"CASE WHEN {condition} THEN {engine.literal(new)} ELSE {model} END"
-        response = f"CASE WHEN {condition} THEN {engine.literal(new)} ELSE {response} END"
-        provider = f"CASE WHEN {condition} THEN NULL ELSE {provider} END"
-    which = "TRUE" if all_of else f"({' OR '.join(conditions)})"
-    return (
-        f"SELECT * REPLACE ({model} AS price_model, {response} AS response_model, {provider} AS provider_name) "
-        f"FROM attempts WHERE {inside} AND {which}"
-    )
-
-
-def _is_model(name: str) -> str:
-    """Return the condition that an attempt is of a model, named as logged or by the last part of that."""
-    wanted = engine.literal(name.lower())
-    parts = [
-        f"(lower(coalesce({column}, '')) = {wanted} OR lower(coalesce({column}, '')) LIKE '%/' || {wanted})"
-        for column in ("response_model", "price_model", "request_model")
-    ]
-    return f"({' OR '.join(parts)})"
-
-
-def _models(connection: "duckdb.DuckDBPyConnection", inside: str) -> str:
-    found = connection.execute(
-        f"SELECT coalesce(response_model, request_model) FROM attempts WHERE {inside} GROUP BY 1 "
-        "HAVING coalesce(response_model, request_model) IS NOT NULL "
-        "ORDER BY sum(effective_cost) DESC NULLS LAST, 1 LIMIT 8"
-    ).fetchall()
-    return f"models that cost most: {', '.join(name for (name,) in found)}"
-
-
-def _check_known(connection: "duckdb.DuckDBPyConnection", wish: Wish) -> None:
-    """Raise UsageError when a model to move to has no price."""
-    for _, new in wish.moves:
-        known = connection.execute(
-            "SELECT count(*) FROM model_map WHERE price_model = ? AND model IS NOT NULL", [new]
+def _check_part(connection: "duckdb.DuckDBPyConnection", conditions: tuple[Condition, ...]) -> None:
+    """Raise NoDataError when nothing meets the conditions; the hint names the values that there are."""
+    where = measures.filter_sql(conditions)
+    if connection.execute(f"SELECT count(*) FROM driver_both WHERE {where}").fetchall() != [(0,)]:
+        return
+    hints = []
+    for name, _ in conditions:
+        rows = connection.execute(
+            f"SELECT cast({name} AS VARCHAR) FROM driver_both GROUP BY 1 ORDER BY sum(requests_0) DESC, 1 LIMIT 8"
         ).fetchall()
-        if known == [(0,)]:
-            names = connection.execute("SELECT DISTINCT provider, model FROM effective_prices").fetchall()
-            near = suggest.nearest(None, new, names)
-            hint = f"near names: {', '.join(f'{provider}/{model}' for provider, model in near)}" if near else None
-            raise UsageError(f"--move-model: no price is known for {new}", hint=hint)
+        hints.append(f"{name}: {', '.join(value for (value,) in rows)}")
+    asked = " and ".join(f"{name} = {value}" for name, value in conditions)
+    raise NoDataError(f"nothing in the window where {asked}", hint="; ".join(hints))
 
 
-def _cache_rates(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> None:
-    """Create `driver_cache_rates`: what a cached token of a model costs, as used in the window or by its price row."""
-    used = "NULL::DOUBLE"
-    if "cache_read" in kinds:
-        used = "sum(base_cache_read_1) / nullif(sum(units_cache_read_1), 0)"
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE driver_cache_rates AS
-        WITH used AS (SELECT provider_name, model, {used} AS rate FROM driver_both GROUP BY ALL),
-        listed AS (
-            SELECT attempts.provider_name, coalesce(attempts.response_model, attempts.request_model) AS model,
-                max_by(prices.cache_read_rate, attempts.started_at)::DOUBLE AS rate
-            FROM attempts
-            INNER JOIN prices ON coalesce(attempts.list_price_id, attempts.price_id) = prices.price_id
-            WHERE prices.cache_read_rate IS NOT NULL AND coalesce(prices.lane, 'standard') = 'standard'
-            GROUP BY ALL
-        )
-        SELECT used.provider_name, used.model, coalesce(used.rate, listed.rate) AS rate
-        FROM used LEFT JOIN listed ON used.provider_name = listed.provider_name AND used.model = listed.model
-        WHERE coalesce(used.rate, listed.rate) IS NOT NULL
-    """)
+def _unpriced(connection: "duckdb.DuckDBPyConnection", span: cells.Span) -> int:
+    (found,) = connection.execute(
+        f"SELECT count(*) FROM attempts WHERE {cells.between(span.since, span.until)} AND effective_cost IS NULL "
+        "AND coalesce(input_tokens, output_tokens) IS NOT NULL"
+    ).fetchall()[0]
+    return int(found)
 
 
 def _set(
     connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], wish: Wish, notes: list[str]
-) -> tuple[Change, ...]:
-    where = measures.filter_sql(wish.where)
-    changes = []
-    for name, text in wish.settings:
+) -> tuple[tuple[float, float], ...]:
+    """Set the factors, add to the notes, and return each setting's value now and then, in the order of the wish."""
+    values = {}
+    # Leaves of cached tokens are copies of those of uncached ones, so they are made when everything else is set.
+    for name, text in sorted(wish.settings, key=lambda each: each[0] == "cache_hit_rate"):
         setting = forward.SETTINGS[name]
+        where = setting.where(wish.where)
         now = forward.present(connection, setting, kinds, where)
         wanted = parse_value(setting, text, now)
-        if wanted != now:
-            _check_scalable(name, now)
+        if isclose(wanted, now, rel_tol=1e-9):
+            wanted = now
+        else:
+            _check_scalable(setting, now)
             notes += setting.change(connection, where, now, wanted)
-        changes.append(Change(name, setting.what, now, wanted))
-    return tuple(changes)
+        values[name] = (now, wanted)
+    return tuple(values[name] for name, _ in wish.settings)
 
 
-def _check_scalable(name: str, now: float) -> None:
+def _check_scalable(setting: forward.Setting, now: float) -> None:
     """Raise UsageError where nothing is there that could be made more or less of."""
-    starts_empty = now == 0 and name in ("cache_hit_rate", "gateway_cache_rate")
-    if now in (0, 1) and name != "discount" and not starts_empty:
-        raise UsageError(f"{name} is {now:.0%} here, so there is nothing to scale", hint="check --where")
+    if setting.name == "discount" or (now and not (setting.name == "gateway_cache_rate" and now == 1)):
+        return
+    if now or not setting.fills_up:
+        shown = f"{now:.0%}" if setting.share else f"{now:g}"
+        raise UsageError(f"{setting.name} is {shown} here, so there is nothing to scale", hint="check --where")
 
 
 def parse_value(setting: forward.Setting, text: str, now: float) -> float:
     """Return the new value: with a sign it is a change relative to `now`, without one it is the value itself."""
-    percent = text.endswith("%")
+    signed, percent = text[0] in "+-", text.endswith("%")
     try:
         number = float(text.removesuffix("%")) / (100 if percent else 1)
     except ValueError:
         number = float("nan")
-    signed = text[0] in "+-"
     value = now * (1 + number) if signed else number
-    allowed = "60%, 0.6, or a relative change such as +10% or -10%" if setting.share else "1200, +10% or -10%"
+    top = 1.0 if setting.share else float("inf")
+    # A sign goes with a percentage; a percentage without one is the value of a share, and no number of tokens.
     is_odd = (signed and not percent) or (percent and not signed and not setting.share)
-    top = 1.0 if setting.share else sys.float_info.max
-    if is_odd or not 0 <= value <= top:
+    if is_odd or not 0 <= value <= top or value == float("inf") or (signed and number and not now):
+        allowed = "60% or 0.6 as the new value, +10% or -10% as a change of the present one"
+        if not setting.share:
+            allowed = "1200 as the new value, +10% or -10% as a change of the present one"
         raise UsageError(f"--set {setting.name}={text}: not possible", hint=f"allowed: {allowed}; it is {now:,.4g} now")
     return value

@@ -13,7 +13,11 @@ from infercost.cli.options import AtCommitOption, ConfigOption, OutputOption, St
 def whatif(
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A quantity: 60% is the new value, -10% a change of it."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A quantity: 60% is the new value, +10% or -10% a change relative to what it is; repeatable.",
+        ),
     ] = None,
     moves: Annotated[
         list[str] | None,
@@ -41,13 +45,15 @@ def whatif(
 ) -> None:
     """Say what a window would have cost had something been otherwise, in dollars and dollars a month.
 
-    To set: cache_hit_rate, gateway_cache_rate, retry_rate, discount,
-    volume, prompt_length, output_length, reasoning.
+    To set: cache_hit_rate, gateway_cache_rate, retry_rate, batch_share, discount,
+    volume, prompt_length, output_length, reasoning. A value with a sign is a change
+    relative to the present value, one without a sign is the new value.
 
     Examples:
     infercost whatif --set cache_hit_rate=60% --where feature=search
     infercost whatif --set prompt_length=-20% --no-retries
     infercost whatif --move-model gpt-5.5=gpt-5.4-mini --where cohort=free
+    infercost whatif --set batch_share=80% --where feature=doc_summarize
     infercost whatif --prices as-of=2026-09-01 --since 7d
     """
     from infercost.analyze.whatif import parse_wish, what_if

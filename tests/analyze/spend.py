@@ -1,15 +1,21 @@
 """Attempts whose costs follow from tokens and rates, for the tests of drivers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import small_store
 
+from infercost import assets
 from infercost.analyze.drivers import cells, effects, matches, split
 from infercost.analyze.explanation import Child
+from infercost.config import Config
+from infercost.pricing.book import load_book
+from infercost.pricing.run import prepare, price
 
 if TYPE_CHECKING:
     import duckdb
@@ -135,6 +141,30 @@ def store(calls: Iterable[Call]) -> "duckdb.DuckDBPyConnection":
     """Return a connection to a store that holds the calls."""
     listed = list(calls)
     return small_store.store([call.row() for call in listed], prices=price_rows(listed))
+
+
+def book_store(calls: Iterable[Call], settings: Config) -> "duckdb.DuckDBPyConnection":
+    """Return a connection to a store that holds the calls as an ingest by the installed book makes it."""
+    connection = small_store.store([call.row() for call in calls])
+    prepare(connection, settings, book=_book())
+    price(connection, settings, "attempts", "priced_view")
+    connection.execute("CREATE TEMP TABLE priced AS FROM priced_view")
+    connection.execute("DELETE FROM attempts")
+    connection.execute("INSERT INTO attempts BY NAME FROM priced")
+    used = "SELECT list_price_id AS price_id FROM priced UNION SELECT price_id FROM priced"
+    connection.execute(f"INSERT INTO prices BY NAME FROM book_prices SEMI JOIN ({used}) USING (price_id)")
+    return connection
+
+
+@cache
+def _book() -> pa.Table:
+    return load_book(assets.cache_folder())
+
+
+def of_book(call: Call, model: str, provider: str = "openai", tier: str | None = None) -> Call:
+    """Return the call as one of a model of the book; its costs are those of `book_store`."""
+    names = {"response_model": model, "price_model": model, "provider_name": provider, "service_tier": tier}
+    return replace(call, more={**call.more, **names})
 
 
 def split_calls(calls: Iterable[Call], span: cells.Span = SPAN, zone: str = "UTC") -> "duckdb.DuckDBPyConnection":
