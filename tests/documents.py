@@ -18,6 +18,7 @@ from pathlib import Path
 import format_pages
 
 from infercost.analyze import queries
+from infercost.analyze.drivers import forward
 from infercost.errors import EXIT_CODE_MEANING
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,6 +140,14 @@ def query_pages() -> str:
     return "\n".join(parts) + "\n"
 
 
+def whatif_page() -> str:
+    """Return docs/whatif.md with the table of what can be set made again."""
+    rows = "".join(f"| `{each.name}` | {each.what} |\n" for each in forward.SETTINGS.values())
+    made = f"<!-- settings -->\n| name | what it is |\n|---|---|\n{rows}<!-- /settings -->\n"
+    text = (ROOT / "docs/whatif.md").read_text(encoding="utf-8")
+    return re.sub(r"<!-- settings -->\n.*<!-- /settings -->\n", lambda _: made, text, flags=re.DOTALL)
+
+
 def _shell(command: str, folder: Path) -> str:
     return run(Step(command, None, None), folder)
 
@@ -148,6 +157,7 @@ GENERATED = {
     "docs/formats.md": format_pages.formats_page,
     "docs/mapping.md": lambda: format_pages.mapping_page(_shell),
     "docs/queries.md": query_pages,
+    "docs/whatif.md": whatif_page,
 }
 """Pages that are made whole."""
 
