@@ -1,8 +1,11 @@
 """`infercost explain` names the planted causes of the sample with their dollars, and `whatif` takes them back."""
 
 import json
+import re
+import shlex
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,3 +92,42 @@ def test_moving_the_drift_back_saves_what_the_drift_cost(ask: Cli) -> None:
 def test_todays_prices_change_nothing_where_none_changed(ask: Cli) -> None:
     answer = json.loads(ask("whatif", "--since", "7d", "--until", UNTIL, "--prices", "latest", "-f", "json").text)
     assert Decimal(answer["difference"]) == 0
+
+
+def test_a_cache_of_the_searches_is_worth_what_the_cached_tokens_are_cheaper(ask: Cli) -> None:
+    window = f"feature = 'search_rag' and day between '2026-10-20' and '{UNTIL}'"
+    exact = ask(
+        "sql",
+        "select sum(0.6 * input_uncached_cost * 0.9) as usd, sum(cache_read_tokens) as reads "
+        f"from attempts where {window} and response_model like '%gpt-5.5'",
+        "--format",
+        "json",
+    )
+    (row,) = json.loads(exact.text)
+    assert int(row["reads"]) == 0
+    asked = ("whatif", "--since", "30d", "--until", UNTIL, "--set", "cache_hit_rate=60%", "--where")
+    answer = json.loads(ask(*asked, "feature=search_rag", "--format", "json").text)
+    saved = -Decimal(answer["difference"])
+    assert abs(saved - Decimal(str(row["usd"]))) < saved / 200
+    assert answer["whole"]["effects"]["prompt_cache"] == answer["difference"]
+    assert Decimal(answer["difference_per_month"]) == round(-saved * Decimal("30.4375") / 30, 12)
+
+
+def test_several_changes_are_printed_each_alone_and_together(ask: Cli, tmp_path: Path) -> None:
+    asked = ("whatif", "--since", "7d", "--until", UNTIL, "--set", "output_length=-20%", "--no-retries")
+    for form in ("terminal", "markdown"):
+        text = ask(*asked, "--format", form).text
+        for part in ("Each change alone", "output_length", "retry_rate", "All together", "All others", "30.4375"):
+            assert part in text
+    assert ask(*asked, "--output", "answer.txt").out == b""
+    assert "Each change alone" in (tmp_path / "answer.txt").read_text()
+
+
+COMMANDS = re.findall(r"^infercost (whatif .*)$", (ROOT / "docs/whatif.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_of_its_page_work(ask: Cli, command: str) -> None:
+    done = ask(*shlex.split(command), INFERCOST_NOW="2026-11-19T08:00:00+00:00")
+    assert (done.code, done.err) == (ExitCode.OK, "")
+    assert "30.4375 days" in done.text
