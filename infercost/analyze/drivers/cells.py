@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from infercost import engine, schema
 from infercost.analyze.build import NO_VALUE
-from infercost.analyze.drivers import factors, tokenizers
+from infercost.analyze.drivers import factors, split, tokenizers
 from infercost.engine import moment
 
 if TYPE_CHECKING:
@@ -17,6 +17,15 @@ FOLD_LIMIT = 200
 """Values of a dimension that are kept apart; what is used less is OTHER."""
 
 OTHER = "(other)"
+
+STEPS = 8
+"""Steps from one band of prompt length (a power of two) to the next; a request is shared between both by them.
+
+A power of two itself, so that shares of whole numbers add up exactly in doubles.
+"""
+
+NO_BAND = -1
+"""The band of requests without prompt tokens."""
 
 _NAMED = ("feature", "cohort", "team", "route", "endpoint", "provider_name", "model", "model_tier")
 _TEMPLATE = Path(__file__).with_name("cells.sql")
@@ -78,7 +87,11 @@ def build(
             names=", ".join(_NAMED),
             folded=",\n        ".join(_folded(connection, span, source)),
             amounts=",\n        ".join(_amounts(kind) for kind in kinds) or "0 AS nothing",
-            sums=",\n    ".join(_sums(kind) for kind in kinds) or "0 AS nothing",
+            sums=",\n        ".join(_sums(kind) for kind in kinds) or "0 AS nothing",
+            steps=STEPS,
+            no_band=NO_BAND,
+            keys=", ".join(split.KEYS),
+            shares=",\n    ".join((*map(_share, split.COUNTS), *(_shares(kind) for kind in kinds))),
         )
     )
     # What follows weighs hours, in doubles: rows in one order on one thread give the same digits on every run.
@@ -209,4 +222,15 @@ def _amounts(kind: str) -> str:
 
 
 def _sums(kind: str) -> str:
-    return ", ".join(f"sum({each}_{kind}) AS {each}_{kind}" for each in ("units", "base", "list", "cost"))
+    return ", ".join(f"sum({each}_{kind}) AS {each}_{kind}" for each in split.MEASURES)
+
+
+def _share(name: str) -> str:
+    return f"sum({name} * steps)::DOUBLE / {STEPS} AS {name}"
+
+
+def _shares(kind: str) -> str:
+    """Return the shares of the sums of one kind, and as `raw_` those of its cost in whole picodollars."""
+    cost = f"cost_{kind}"
+    raw = f"CASE above WHEN 1 THEN {cost} * steps // {STEPS} ELSE {cost} - {cost} * ({STEPS} - steps) // {STEPS} END"
+    return ", ".join((*(_share(f"{each}_{kind}") for each in split.MEASURES), f"sum({raw})::BIGINT AS raw_{kind}"))

@@ -78,7 +78,10 @@ ordered AS (
 valued AS (
     SELECT
         ordered.*,
-        coalesce(nullif(began.prompt_tokens, 0), longest_prompt, 0) / coalesce(tokenizer.factor, 1) AS request_tokens,
+        -- In 1024ths of a token, so that sums are exact and the same in any order.
+        round(
+            1024 * coalesce(nullif(began.prompt_tokens, 0), longest_prompt, 0) / coalesce(tokenizer.factor, 1)
+        ) / 1024 AS request_tokens,
         {amounts}
     FROM ordered
     LEFT JOIN driver_rates AS rate
@@ -87,34 +90,60 @@ valued AS (
             AND ordered.started_at >= rate.rate_from
             AND ordered.started_at < rate.rate_to
     LEFT JOIN driver_tokenizers AS tokenizer ON ordered.began.model = tokenizer.model
+),
+
+summed AS (
+    SELECT
+        period,
+        began.hour AS hour,
+        began.feature AS feature,
+        began.cohort AS cohort,
+        began.team AS team,
+        began.route AS first_route,
+        began.endpoint AS first_endpoint,
+        began.provider AS first_provider,
+        began.model AS first_model,
+        CASE
+            WHEN is_answered AND request_tokens > 0
+                THEN cast(floor({steps} * log2(greatest(request_tokens, 1))) AS INTEGER)
+        END AS step,
+        CASE WHEN status <> 'ok' THEN 'wasted' WHEN place = 1 THEN 'first_try' ELSE 'later_try' END AS outcome,
+        route,
+        endpoint,
+        provider_name,
+        model,
+        model_tier,
+        is_pool,
+        count(*) FILTER (WHERE place = 1) AS requests,
+        count(*) FILTER (WHERE place = 1 AND is_dispatched) AS dispatched,
+        count(*) FILTER (WHERE place = 1 AND is_answered) AS answered,
+        count(*) FILTER (WHERE place = 1 AND is_priced) AS priced,
+        coalesce(sum(request_tokens) FILTER (WHERE place = 1 AND is_answered), 0) AS request_tokens,
+        coalesce(sum(request_tokens) FILTER (WHERE place = 1 AND is_priced), 0) AS priced_tokens,
+        count(*) FILTER (WHERE is_counted) AS attempts,
+        {sums}
+    FROM valued
+    GROUP BY ALL
+),
+
+-- A request counts in the bands below and above its length, the more the nearer it is: with edges, all of a feature's
+-- prompts could change their band at once.
+shared AS (
+    SELECT
+        summed.*,
+        side.above,
+        coalesce(step // {steps}, {no_band}) + side.above AS band,
+        CASE side.above WHEN 1 THEN coalesce(step % {steps}, 0) ELSE {steps} - coalesce(step % {steps}, 0) END AS steps
+    FROM summed
+    CROSS JOIN (VALUES (0), (1)) AS side (above)
 )
 
 SELECT
     period,
-    began.hour AS hour,
-    began.feature AS feature,
-    began.cohort AS cohort,
-    began.team AS team,
-    began.route AS first_route,
-    began.endpoint AS first_endpoint,
-    began.provider AS first_provider,
-    began.model AS first_model,
-    CASE WHEN is_answered AND request_tokens > 0 THEN cast(floor(log2(request_tokens)) AS INTEGER) ELSE -1 END AS band,
-    CASE WHEN status <> 'ok' THEN 'wasted' WHEN place = 1 THEN 'first_try' ELSE 'later_try' END AS outcome,
-    route,
-    endpoint,
-    provider_name,
-    model,
-    model_tier,
-    is_pool,
-    count(*) FILTER (WHERE place = 1) AS requests,
-    count(*) FILTER (WHERE place = 1 AND is_dispatched) AS dispatched,
-    count(*) FILTER (WHERE place = 1 AND is_answered) AS answered,
-    count(*) FILTER (WHERE place = 1 AND is_priced) AS priced,
-    coalesce(sum(request_tokens) FILTER (WHERE place = 1 AND is_answered), 0) AS request_tokens,
-    coalesce(sum(request_tokens) FILTER (WHERE place = 1 AND is_priced), 0) AS priced_tokens,
-    count(*) FILTER (WHERE is_counted) AS attempts,
-    {sums}
-FROM valued
+    hour,
+    {keys},
+    {shares}
+FROM shared
+WHERE steps > 0
 GROUP BY ALL
 ORDER BY ALL

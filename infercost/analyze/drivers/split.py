@@ -88,8 +88,10 @@ def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cell
         columns.append(f"coalesce(sum({weighted}) FILTER (WHERE period = 'baseline'), 0)::DOUBLE AS {name}_0")
         columns.append(f"coalesce(sum({name}) FILTER (WHERE period = 'current'), 0)::DOUBLE AS {name}_1")
     for kind in kinds:
-        columns.append(f"coalesce(sum(cost_{kind}) FILTER (WHERE period = 'baseline'), 0)::BIGINT AS raw_{kind}_0")
-        columns.append(f"coalesce(sum(cost_{kind}) FILTER (WHERE period = 'current'), 0)::BIGINT AS raw_{kind}_1")
+        weighted = f"raw_{kind}" if is_even else f"raw_{kind} * coalesce(weight, 0)"
+        columns.append(f"coalesce(sum({weighted}) FILTER (WHERE period = 'baseline'), 0)::DOUBLE AS matched_{kind}")
+        columns.append(f"coalesce(sum(raw_{kind}) FILTER (WHERE period = 'baseline'), 0)::BIGINT AS raw_{kind}_0")
+        columns.append(f"coalesce(sum(raw_{kind}) FILTER (WHERE period = 'current'), 0)::BIGINT AS raw_{kind}_1")
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_both AS
         SELECT *, {prompt_units(kinds)}
@@ -171,7 +173,7 @@ def _of_kind(kind: str) -> str:
             values.append(f"{product} AS {name}{place}")
     return f"""
         SELECT {", ".join(KEYS)}, '{kind}' AS kind, continues, {", ".join(values)},
-            cost_{kind}_0 AS matched_0, raw_{kind}_0 AS cost_0, raw_{kind}_1 AS cost_1
+            matched_{kind} AS matched_0, raw_{kind}_0 AS cost_0, raw_{kind}_1 AS cost_1
         FROM wide WHERE raw_{kind}_0 <> 0 OR raw_{kind}_1 <> 0"""
 
 
