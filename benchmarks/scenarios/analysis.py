@@ -72,7 +72,7 @@ def explain(store: Store, base: Days, current: Days, groups: Groups) -> Explaine
         residual=float(found.residual),
         effects={line.name: float(line.effect) for line in found.drivers},
         segments={
-            line.name: {name: frozenset(values) for name, values in line.segment.places}
+            line.name: {name.removeprefix("first_"): frozenset(values) for name, values in line.segment.places}
             for line in found.drivers
             if line.segment is not None
         },

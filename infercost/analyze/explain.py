@@ -10,6 +10,7 @@ from infercost.analyze.build import CURRENCY
 from infercost.analyze.database import connect
 from infercost.analyze.drivers import (
     cells,
+    details,
     effects,
     events,
     factors,
@@ -35,11 +36,14 @@ from infercost.analyze.explanation import (
     Explanation,
     MovedRequest,
     Onset,
+    SplitTable,
 )
 from infercost.analyze.reading import Reading
 from infercost.errors import NoDataError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import duckdb
 
     from infercost.analyze.report import Window
@@ -124,7 +128,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     window, baseline = question.window, question.baseline
     span = cells.Span(window.start, window.end, baseline.start, baseline.end)
     span = replace(span, history_since=noise.history_since(span))
-    kinds = cells.build(connection, span)
+    kinds = cells.build(connection, span, sessions=any(factors.SESSION in each for each in question.by))
     _check_data(connection, question)
     where = measures.filter_sql(question.where)
     judged = noise.measure(connection, span, kinds, zone, _oldest(connection), where)
@@ -135,11 +139,13 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     unit = timeline.DAY if window.days is not None and window.days >= SHORT_DAYS else timeline.HOUR
     lines = _lines(connection, kinds, question.where, whole, judged)
     notes = paradox.notes(connection, where, whole)
+    spreads: dict[str, timeline.Spread] = {}
     times: tuple[datetime, ...] = ()
     if _leaves(connection) <= MOST_DATED:
-        buckets, series, expected = timeline.spread(connection, kinds, unit, zone, where)
-        times = tuple(bucket.astimezone(window.start.tzinfo) for bucket in buckets)
-        lines = tuple(_dated(line, times, series[line.name], expected) for line in lines)
+        units = {unit, *(name for each in question.by for name in each if name in factors.TIMES)}
+        spreads = {each: timeline.spread(connection, kinds, each, zone, where) for each in sorted(units)}
+        times = _local(spreads[unit], window)
+        lines = tuple(_dated(line, times, spreads[unit]) for line in lines)
     else:
         notes = (*notes, f"More than {MOST_DATED:,} combinations of all dimensions: the drivers were not dated.")
     return Explanation(
@@ -153,7 +159,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
         matched=whole.before + whole.effects["calendar"],
         after=whole.after,
         drivers=lines,
-        tables=tuple(effects.table(connection, each, where) for each in question.by),
+        tables=tuple(_tables(connection, kinds, question, where, whole, spreads)),
         contributions=_contributions(connection, where, lines),
         buckets=times,
         bucket_unit=unit,
@@ -166,10 +172,44 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     )
 
 
+def _local(found: timeline.Spread, window: "Window") -> tuple[datetime, ...]:
+    return tuple(bucket.astimezone(window.start.tzinfo) for bucket in found.buckets)
+
+
+def _tables(
+    connection: "duckdb.DuckDBPyConnection",
+    kinds: tuple[str, ...],
+    question: Question,
+    where: str,
+    whole: Child,
+    spreads: "Mapping[str, timeline.Spread]",
+) -> "Iterator[SplitTable]":
+    """Yield a table for each of `question.by`; one by day or hour only where effects are dated."""
+    for by in question.by:
+        if by[0] in factors.TIMES:
+            if by[0] in spreads:
+                names = [f"{each:{_TIME_NAMES[by[0]]}}" for each in _local(spreads[by[0]], question.window)]
+                yield timeline.table(by[0], spreads[by[0]], whole, names)
+        elif factors.SESSION in by:
+            yield details.table(connection, kinds, by, where)
+        else:
+            yield effects.table(connection, by, where)
+
+
+_TIME_NAMES = {"day": "%Y-%m-%d", "hour": "%Y-%m-%d %H:%M%z"}
+"""How buckets are called; the offset keeps apart the two hours when a clock is set back."""
+
+
 def _by(text: str) -> tuple[tuple[str, ...], ...]:
     tables = tuple(tuple(part.strip() for part in each.split("+")) for each in text.split(",") if each.strip())
-    for name in (name for table in tables for name in table):
-        _check_dimension(name, "--by")
+    for table in tables:
+        for name in table:
+            _check_dimension(name, "--by", (*factors.DIMENSIONS, factors.SESSION, *factors.TIMES))
+        if len(table) > 1 and set(table) & set(factors.TIMES):
+            raise UsageError(
+                f"--by {'+'.join(table)}: {' and '.join(factors.TIMES)} go with no other dimension",
+                hint="--by hour --where feature=search is one feature by the hour",
+            )
     return tables or DEFAULT_BY
 
 
@@ -178,15 +218,13 @@ def parse_condition(text: str) -> Condition:
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--where {text!r} is no condition", hint="write --where feature=search")
-    _check_dimension(name.strip(), "--where")
+    _check_dimension(name.strip(), "--where", factors.DIMENSIONS)
     return name.strip(), value.strip()
 
 
-def _check_dimension(name: str, option: str) -> None:
-    if name not in factors.DIMENSIONS:
-        raise UsageError(
-            f"{option}: spend is not split by {name!r}", hint=f"dimensions: {', '.join(factors.DIMENSIONS)}"
-        )
+def _check_dimension(name: str, option: str, allowed: tuple[str, ...]) -> None:
+    if name not in allowed:
+        raise UsageError(f"{option}: spend is not split by {name!r}", hint=f"dimensions: {', '.join(allowed)}")
 
 
 def _check_data(connection: "duckdb.DuckDBPyConnection", question: Question) -> None:
@@ -281,8 +319,9 @@ def _verdict(driver: str, effect: Decimal, threshold: Decimal | None) -> str:
     return EXACT if driver in _EXACT else BEYOND
 
 
-def _dated(line: DriverLine, times: tuple[datetime, ...], series: list[int], expected: list[int]) -> DriverLine:
+def _dated(line: DriverLine, times: tuple[datetime, ...], spread: timeline.Spread) -> DriverLine:
     """Return the line with its series, and with its onset where the effect is worth dating."""
+    series, expected = spread.series[line.name], spread.expected
     line = replace(line, series=tuple(effects.dollars(each) for each in series))
     if line.segment is None or line.name == "calendar":
         return line

@@ -69,6 +69,7 @@ def explain(
     infercost explain --since 7d
     infercost explain --since 7d --compare 4w --by feature,route
     infercost explain --since 30d --where feature=search --where cohort=pro
+    infercost explain --since 2d --by hour,session_class
     infercost explain --since 2026-11-01 --until 2026-11-07 --format json
     """
     from infercost.analyze.explain import make_explanation

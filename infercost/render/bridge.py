@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from infercost.analyze.drivers.factors import SHIFTS
 from infercost.analyze.explanation import DriverLine, Explanation, SplitTable
 from infercost.render import format as fmt
 from infercost.render import why
@@ -13,7 +14,7 @@ ROWS = 8
 """Rows of a table by a dimension, events and requests that are shown; the rest of a table is one row."""
 
 COLUMNS = 3
-"""Drivers that have a column of their own in a table by a dimension."""
+"""Drivers that have a column of their own in a table by a dimension, shifts between its rows among them."""
 
 
 def bridge_rows(explanation: Explanation) -> list[tuple[DriverLine, Decimal]]:
@@ -41,7 +42,7 @@ def _titles(explanation: Explanation) -> dict[str, str]:
 
 def idle_text(explanation: Explanation) -> str:
     """Return the drivers that did nothing, which is an answer too; empty when all did something."""
-    idle = [line.title.lower() for line, cents in bridge_rows(explanation) if not cents]
+    idle = [line.title.lower() for line, cents in bridge_rows(explanation) if not cents and line.name != SHIFTS]
     return f"$0.00: {', '.join(idle)}" if idle else ""
 
 
@@ -83,21 +84,32 @@ def request_texts(explanation: Explanation) -> Iterator[str]:
         )
 
 
-def split_columns(explanation: Explanation) -> list[DriverLine]:
-    """Return the drivers that get a column in tables by a dimension: those with the largest effects."""
+def split_columns(explanation: Explanation, table: SplitTable) -> list[DriverLine]:
+    """Return the drivers that get a column in a table by a dimension: those with the largest effects, and shifts."""
     lines = [line for line in explanation.drivers if line.effect]
-    return sorted(lines, key=lambda line: (-abs(line.effect), line.name))[:COLUMNS]
+    shifts = [line for line in explanation.drivers if line.name == SHIFTS]
+    if not any(child.effects[SHIFTS] for child in table.rows):
+        shifts = []
+    return [*sorted(lines, key=lambda line: (-abs(line.effect), line.name))[: COLUMNS - len(shifts)], *shifts]
+
+
+def value_text(dimension: str, value: str) -> str:
+    """Return a value of a dimension as it is shown: a band by the length of the prompts around it."""
+    if dimension == "band":
+        return f"~{2 ** int(value):,} tokens" if int(value) >= 0 else "no prompt"
+    return fmt.name(value, 40)
 
 
 def split_rows(explanation: Explanation, table: SplitTable) -> list[tuple[str, list[Decimal]]]:
     """Return name, before, after, change, the effects of split_columns and of all others; the last row is the rest."""
-    names = [line.name for line in split_columns(explanation)]
+    names = [line.name for line in split_columns(explanation, table)]
     rows: list[tuple[str, list[Decimal]]] = []
     for child in table.rows:
         chosen = [child.effects[name] for name in names]
         change = child.after - child.before
         amounts = [child.before, child.after, change, *chosen, change - sum(chosen, Decimal(0))]
-        rows.append((" / ".join(fmt.name(value, 40) for value in child.values), amounts))
+        shown = (value_text(*each) for each in zip(table.dimensions, child.values, strict=True))
+        rows.append((" / ".join(shown), amounts))
     if len(rows) <= ROWS + 1:
         return rows
     rest = [sum(column, Decimal(0)) for column in zip(*(amounts for _, amounts in rows[ROWS:]), strict=True)]

@@ -122,7 +122,7 @@ def _split(explanation: Explanation, table: SplitTable, width: int) -> Grid:
     grid = Grid(box=box.SIMPLE, show_edge=False, pad_edge=False, expand=True)
     title = " / ".join(name.replace("_", " ") for name in table.dimensions)
     grid.add_column(Text(f"By {title}", style="bold"), ratio=1, no_wrap=True, overflow="ellipsis", min_width=16)
-    names = ("Before", "Now", "Change", *(line.title for line in split_columns(explanation)), "All others")
+    names = ("Before", "Now", "Change", *(line.title for line in split_columns(explanation, table)), "All others")
     for name in names[first:]:
         grid.add_column(name, justify="right", no_wrap=True, header_style="dim")
     for name, amounts in split_rows(explanation, table):

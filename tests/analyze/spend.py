@@ -167,10 +167,16 @@ def of_book(call: Call, model: str, provider: str = "openai", tier: str | None =
     return replace(call, more={**call.more, **names})
 
 
-def split_calls(calls: Iterable[Call], span: cells.Span = SPAN, zone: str = "UTC") -> "duckdb.DuckDBPyConnection":
+KINDS = ("input_uncached", "cache_read", "output_text", "reasoning")
+"""The token kinds that calls have."""
+
+
+def split_calls(
+    calls: Iterable[Call], span: cells.Span = SPAN, zone: str = "UTC", *, sessions: bool = False
+) -> "duckdb.DuckDBPyConnection":
     """Return a connection that holds the split of the calls."""
     connection = store(calls)
-    kinds = cells.build(connection, span)
+    kinds = cells.build(connection, span, sessions=sessions)
     matches.match(connection, span, zone)
     split.split(connection, kinds)
     return connection

@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 from decimal import Decimal
 from math import factorial, prod
+from typing import TYPE_CHECKING
 
 import pytest
 import spend
@@ -11,8 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spend import Call
 
-from infercost.analyze.drivers import effects, factors
+from infercost.analyze.drivers import details, effects, factors, timeline
 from infercost.analyze.drivers.quadrature import nodes
+from infercost.analyze.explanation import Child, SplitTable
+
+if TYPE_CHECKING:
+    import duckdb
 
 PICODOLLAR = Decimal("1e-12")
 
@@ -60,10 +65,35 @@ def test_drivers_add_up_to_the_change_on_every_level(found: list[Call]) -> None:
             paid[each.day >= 0] += each.row()["effective_cost"] or 0
         assert (whole.before, whole.after) == (paid[False], paid[True])
         for by in (*((name,) for name in factors.DIMENSIONS), ("feature", "model", "outcome")):
-            rows = effects.table(connection, by).rows
-            assert all(row.before + sum(row.effects.values()) == row.after for row in rows)
-            for name in factors.NAMES:
-                assert sum((row.effects[name] for row in rows), Decimal(0)) == whole.effects[name], (by, name)
+            check_adds_up(effects.table(connection, by), whole)
+
+
+def check_adds_up(table: SplitTable, whole: Child) -> None:
+    """Every row's effects make its change, and the rows of every driver make the whole's effect."""
+    assert all(row.before + sum(row.effects.values()) == row.after for row in table.rows)
+    for name in factors.NAMES:
+        assert sum((row.effects[name] for row in table.rows), Decimal(0)) == whole.effects[name], name
+    sides = (sum((row.before for row in table.rows), Decimal(0)), sum((row.after for row in table.rows), Decimal(0)))
+    assert sides == (whole.before, whole.after)
+
+
+@some
+@given(calls)
+def test_sessions_days_and_hours_add_up_to_the_whole(found: list[Call]) -> None:
+    named = [replace(each, more={"session_id": f"s{each.prompt % 3}" if each.prompt % 4 else None}) for each in found]
+    with spend.split_calls(named, sessions=True) as connection:
+        kinds = tuple(kind for kind in spend.KINDS if f"units_{kind}_0" in columns_of(connection))
+        whole = effects.whole(connection)
+        for by in ((factors.SESSION,), ("feature", factors.SESSION)):
+            check_adds_up(details.table(connection, kinds, by), whole)
+        for unit in factors.TIMES:
+            spread = timeline.spread(connection, kinds, unit, "UTC")
+            names = [bucket.isoformat() for bucket in spread.buckets]
+            check_adds_up(timeline.table(unit, spread, whole, names), whole)
+
+
+def columns_of(connection: "duckdb.DuckDBPyConnection") -> set[str]:
+    return {row[0] for row in connection.execute("DESCRIBE driver_both").fetchall()}
 
 
 @some

@@ -12,7 +12,7 @@ import small_store
 import spend
 from spend import SINCE, WEEK, Call
 
-from infercost.analyze.drivers import cells, effects, factors, matches, split, tokenizers
+from infercost.analyze.drivers import cells, details, effects, factors, matches, split, timeline, tokenizers
 
 CENT = Decimal("0.01")
 
@@ -233,3 +233,39 @@ def test_only_this_and_undo_are_the_ends_of_the_range() -> None:
     # Longer answers at the old price, and at the new one.
     output = sum(call.output * spend.rate(call, "output_text") for call in BEFORE) / 1e12
     assert [float(each) for each in alone["output_length"]] == pytest.approx([output, output * 5 / 4])
+
+
+WITHOUT_CACHE = ("input_uncached", "output_text")
+
+
+def test_a_price_moves_every_session_class_by_its_share_and_shifts_nothing() -> None:
+    sessions = ["long"] * 6 + ["short"] + [None] * 2
+    calls = [Call(-5, hour=9 + place, more={"session_id": name}) for place, name in enumerate(sessions)]
+    raised = [replace(call, raised=True) for call in later(calls)]
+    with spend.split_calls([*calls, *raised], sessions=True) as connection:
+        table = details.table(connection, WITHOUT_CACHE, (factors.SESSION,))
+    found = {row.values[0]: row for row in table.rows}
+    assert set(found) == {"5 to 19 requests", "1 request", "no session"}
+    assert all(spend.moved(row) == {"list_price": row.after - row.before} for row in table.rows)
+    assert found["5 to 19 requests"].effects["list_price"] == found["1 request"].effects["list_price"] * 6
+
+
+def test_sessions_that_get_longer_shift_between_rows() -> None:
+    calls = [Call(-5, hour=9 + place, more={"session_id": f"s{place}"}) for place in range(7)]
+    joined = [replace(call, more={"session_id": f"t{place // 3}"}) for place, call in enumerate(later(calls))]
+    with spend.split_calls([*calls, *joined], sessions=True) as connection:
+        table = details.table(connection, WITHOUT_CACHE, (factors.SESSION,))
+        assert not spend.moved(effects.whole(connection))
+    assert {row.values[0] for row in table.rows} == {"1 request", "2 to 4 requests"}
+    assert all(set(spend.moved(row)) == {factors.SHIFTS} for row in table.rows)
+
+
+def test_longer_answers_of_the_last_days_are_in_the_last_days() -> None:
+    before = week()
+    after = [replace(call, output=call.output * (2 if call.day >= 4 else 1)) for call in later(before)]
+    with spend.split_calls([*before, *after]) as connection:
+        spread = timeline.spread(connection, spend.KINDS, "day", "UTC")
+        table = timeline.table("day", spread, effects.whole(connection), [f"{day:%a}" for day in spread.buckets])
+    grown = {row.values[0]: row.after - row.before for row in table.rows if row.after != row.before}
+    assert set(grown) == {"Fri", "Sat", "Sun"}
+    assert {row.values[0] for row in table.rows if row.effects["output_length"]} == set(grown)

@@ -334,7 +334,7 @@ def test_what_does_not_go_together_is_refused() -> None:
     assert "--no-retries" in (caught.value.hint or "")
     with pytest.raises(UsageError, match="--move-model with --set takes no --where by model"):
         ask(CALLS, "volume=+1%", moves=("small=large",), where=("model=small",))
-    with pytest.raises(UsageError, match="take no --where by outcome or band"):
+    with pytest.raises(UsageError, match="take no --where by first_model or outcome or band"):
         ask(BOOK, moves=("gpt-5.5=gpt-5.4-mini",), where=("band=9",), store=by_book)
 
 

@@ -66,11 +66,17 @@ def between(first: datetime, last: datetime) -> str:
 
 
 def build(
-    connection: "duckdb.DuckDBPyConnection", span: Span, source: str = "attempts", *, as_logged: bool = False
+    connection: "duckdb.DuckDBPyConnection",
+    span: Span,
+    source: str = "attempts",
+    *,
+    as_logged: bool = False,
+    sessions: bool = False,
 ) -> tuple[str, ...]:
     """Create the temporary table `driver_cells` over `span` and return the token kinds (and fee) that occur in it.
 
     `source` is the table or view of attempts. Prompts are compared in the tokens of one model, unless `as_logged`.
+    With `sessions` the cells are kept apart by factors.SESSION.
     """
     kinds = _kinds(connection, span, source)
     _create_rates(connection, span, kinds, source)
@@ -88,6 +94,9 @@ def build(
             folded=",\n        ".join(_folded(connection, span, source)),
             amounts=",\n        ".join(_amounts(kind) for kind in kinds) or "0 AS nothing",
             sums=",\n        ".join(_sums(kind) for kind in kinds) or "0 AS nothing",
+            session_join=_SESSION_JOIN if sessions else "",
+            session_class=f"{_session_class()} AS {factors.SESSION}," if sessions else "",
+            details=f"{factors.SESSION}," if sessions else "",
             steps=STEPS,
             no_band=NO_BAND,
             keys=", ".join(split.KEYS),
@@ -97,6 +106,17 @@ def build(
     # What follows weighs hours, in doubles: rows in one order on one thread give the same digits on every run.
     connection.execute("SET threads = 1")
     return kinds
+
+
+_SESSION_JOIN = "LEFT JOIN sessions ON ordered.period = sessions.period AND ordered.began.session = sessions.session_id"
+
+
+def _session_class() -> str:
+    """Return the class of a session, by its requests in the period."""
+    branches = " ".join(f"WHEN sessions.requests <= {most} THEN '{name}'" for most, name in factors.SESSION_CLASSES)
+    return (
+        f"CASE WHEN sessions.requests IS NULL THEN '{factors.NO_SESSION}' {branches} ELSE '{factors.LONG_SESSION}' END"
+    )
 
 
 def _in_span(span: Span) -> str:

@@ -54,6 +54,16 @@ named AS (
     ) AS spanned
 ),
 
+sessions AS (
+    SELECT
+        period,
+        session_id,
+        count(DISTINCT request_key) AS requests
+    FROM spanned
+    WHERE session_id IS NOT NULL
+    GROUP BY period, session_id
+),
+
 ordered AS (
     SELECT
         *,
@@ -62,7 +72,7 @@ ordered AS (
             {{
                 'hour': date_trunc('hour', started_at), 'feature': feature, 'cohort': cohort, 'team': team,
                 'route': route, 'endpoint': endpoint, 'provider': provider_name, 'model': model,
-                'prompt_tokens': prompt_tokens
+                'prompt_tokens': prompt_tokens, 'session': session_id
             }}
         ) OVER in_order AS began,
         max(prompt_tokens) OVER whole AS longest_prompt,
@@ -78,6 +88,7 @@ ordered AS (
 valued AS (
     SELECT
         ordered.*,
+        {session_class}
         -- In 1024ths of a token, so that sums are exact and the same in any order.
         round(
             1024 * coalesce(nullif(began.prompt_tokens, 0), longest_prompt, 0) / coalesce(tokenizer.factor, 1)
@@ -90,6 +101,7 @@ valued AS (
             AND ordered.started_at >= rate.rate_from
             AND ordered.started_at < rate.rate_to
     LEFT JOIN driver_tokenizers AS tokenizer ON ordered.began.model = tokenizer.model
+    {session_join}
 ),
 
 summed AS (
@@ -114,6 +126,7 @@ summed AS (
         model,
         model_tier,
         is_pool,
+        {details}
         count(*) FILTER (WHERE place = 1) AS requests,
         count(*) FILTER (WHERE place = 1 AND is_dispatched) AS dispatched,
         count(*) FILTER (WHERE place = 1 AND is_answered) AS answered,
@@ -142,6 +155,7 @@ SELECT
     period,
     hour,
     {keys},
+    {details}
     {shares}
 FROM shared
 WHERE steps > 0

@@ -24,10 +24,15 @@ def whole(connection: "duckdb.DuckDBPyConnection", where: str = "TRUE") -> Child
 
 def table(connection: "duckdb.DuckDBPyConnection", by: tuple[str, ...], where: str = "TRUE") -> SplitTable:
     """Return the split by some of factors.DIMENSIONS, largest change first; without any it is one row."""
+    return rows_of(connection, "driver_effects", by, where)
+
+
+def rows_of(connection: "duckdb.DuckDBPyConnection", source: str, by: tuple[str, ...], where: str) -> SplitTable:
+    """Return the rows of a split by columns of `source`, which has costs and effects as `driver_effects` does."""
     keys = ", ".join(f"cast({engine.identifier(name)} AS VARCHAR)" for name in by)
     sums = ", ".join(f"sum({name})" for name in factors.NAMES)
     rows = connection.execute(
-        f"SELECT {f'{keys}, ' if keys else ''} sum(cost_0), sum(cost_1), {sums} FROM driver_effects WHERE {where} "
+        f"SELECT {f'{keys}, ' if keys else ''} sum(cost_0), sum(cost_1), {sums} FROM {source} WHERE {where} "
         f"GROUP BY {keys or '()'}"
     ).fetchall()
     children = [_child(row, len(by)) for row in rows]

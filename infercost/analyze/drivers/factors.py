@@ -21,11 +21,33 @@ BILLED: tuple[str, ...] = ("outcome", "route", "endpoint", "provider_name", "mod
 OUTCOMES: tuple[str, ...] = ("first_try", "later_try", "wasted")
 """Outcome of an attempt: answered at first, answered after a retry or fallback, or failed."""
 
-DIMENSIONS: tuple[str, ...] = (*CELL, "route", "model", "model_tier", "provider_name", "endpoint", "outcome", "band")
+DIMENSIONS: tuple[str, ...] = (
+    *CELL,
+    "route",
+    "model",
+    "model_tier",
+    "provider_name",
+    "endpoint",
+    "first_model",
+    "outcome",
+    "band",
+)
 """Dimensions of the leaves that a split can be grouped and filtered by."""
 
-DERIVED: tuple[str, ...] = ("outcome", "band")
+DERIVED: tuple[str, ...] = ("first_model", "outcome", "band")
 """Those of DIMENSIONS that an attempt by itself has no column for."""
+
+SESSION = "session_class"
+"""The dimension of how many requests the session of a request has; in tables only, like TIMES."""
+
+SESSION_CLASSES: tuple[tuple[int, str], ...] = ((1, "1 request"), (4, "2 to 4 requests"), (19, "5 to 19 requests"))
+"""Most requests of a session in a window, and what its class is called."""
+
+LONG_SESSION = "20 requests or more"
+NO_SESSION = "no session"
+
+TIMES: tuple[str, ...] = ("day", "hour")
+"""What a split can be shown by, alone, beside DIMENSIONS and SESSION."""
 
 PROMPT_KINDS: tuple[str, ...] = tuple(kind for kind in schema.INPUT_KINDS if kind not in ("input_audio", "input_image"))
 """Token kinds that make up a prompt's length; the others are counted by attempt."""
@@ -89,13 +111,21 @@ DRIVERS: tuple[Driver, ...] = (
     Driver("list_price", "List price", "standard rates of the price book"),
     Driver("discount", "Discount", "own prices and discounts against the list"),
     Driver("capacity", "Own capacity", "what a token costs on pools that are paid by the hour"),
+    Driver(
+        "shifts",
+        "Shifts",
+        "in tables by session class, hour or day: shares of the rows in otherwise equal traffic; they add up to 0",
+    ),
 )
 """Every driver, in the order of the bridge."""
 
 NAMES: tuple[str, ...] = tuple(driver.name for driver in DRIVERS)
 
-OUTSIDE: tuple[str, ...] = ("calendar", "new_features", "vanished_features")
-"""Drivers that are sums of costs and no factors."""
+SHIFTS = "shifts"
+"""The driver that has effects in some tables only, which add up to nothing."""
+
+OUTSIDE: tuple[str, ...] = ("calendar", "new_features", "vanished_features", SHIFTS)
+"""Drivers that are no factors of a leaf."""
 
 PER_ATTEMPT: dict[str, str] = {
     "output_text": "output_length",

@@ -199,9 +199,8 @@ def price_lanes(
 
     A model without a batch price in the book is priced at the standard one, so that its three costs are the same.
     """
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE driver_window AS SELECT * FROM {source} WHERE {cells.between(span.since, span.until)}"
-    )
+    inside = cells.between(span.since, span.until)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE driver_window AS SELECT * FROM {source} WHERE {inside}")
     parts = []
     for name, tier in _LANES.items():
         connection.execute(

@@ -12,19 +12,30 @@ if TYPE_CHECKING:
     import duckdb
 
 WHO = ("feature", "cohort", "team")
-WHERE_BILLED = ("model",)
 
-COVERED = 0.85
-"""Share of the effect that the named values must hold together."""
+COVERED = 0.8
+"""Share of the effect that the named values must hold together at least."""
 
 GAIN = 0.12
 """How much larger than their share of the exposure it must be; below, the effect is broad."""
 
+SLIGHT_GAIN = 0.05
+MOST_HELD = 0.97
+CONTRAST = 0.25
+"""Where values hold so much of the exposure that they cannot hold much more of the effect, a slight gain is enough if
+all others, which must hold something, have less than this part of their effect by exposure."""
+
 DEPTH = 3
 """Most conditions that a segment is made of."""
 
-_BY_MODEL = ("list_price", "discount", "service_tier", "retries", "prompt_cache", "output_length", "reasoning")
-"""Drivers that can be of one model, whoever uses it; routing moves between models, and traffic has none."""
+_BY_MODEL: dict[str, str] = {
+    **dict.fromkeys(("list_price", "discount", "service_tier", "prompt_cache", "output_length", "reasoning"), "model"),
+    "retries": "first_model",
+}
+"""Drivers that can be of one model, whoever uses it, and the dimension; routing moves between models, traffic has none.
+
+A retry may end at another model than the one that made it necessary.
+"""
 
 _EXPOSED: dict[str, str] = {
     "prompt_cache": "kind = 'cache_read'",
@@ -39,8 +50,6 @@ class _Found:
     dimension: str
     values: tuple[str, ...]
     effect: int
-    covered: float
-    gain: float
     score: float
 
 
@@ -53,12 +62,11 @@ def locate(connection: "duckdb.DuckDBPyConnection", driver: str, where: str = "T
     within, whole = where, total
     while len(chosen) < DEPTH:
         taken = {each.dimension for each in chosen}
-        dimensions = [each for each in (*WHO, *(WHERE_BILLED if driver in _BY_MODEL else ())) if each not in taken]
-        found = [
-            each for each in (_of_dimension(connection, driver, each, within, whole) for each in dimensions) if each
-        ]
+        of_model = (_BY_MODEL[driver],) if driver in _BY_MODEL else ()
+        dimensions = [each for each in (*WHO, *of_model) if each not in taken]
+        found = [each for name in dimensions for each in _of_dimension(connection, driver, name, within, whole)]
         best = max(found, key=lambda each: each.score, default=None)
-        if best is None or best.gain < GAIN:
+        if best is None:
             break
         chosen.append(best)
         within = f"{within} AND {filter_sql(((best.dimension, best.values),))}"
@@ -78,8 +86,8 @@ def _total(connection: "duckdb.DuckDBPyConnection", driver: str, where: str) -> 
 
 def _of_dimension(
     connection: "duckdb.DuckDBPyConnection", driver: str, dimension: str, where: str, total: int
-) -> _Found | None:
-    """Return the fewest values of a dimension that hold most of the effect, and how much that is above their share."""
+) -> list[_Found]:
+    """Return the sets of a dimension's values, largest effects first, that hold enough of it above their share."""
     exposed = _EXPOSED.get(driver, "TRUE")
     rows = connection.execute(f"""
         SELECT {engine.identifier(dimension)}, sum({driver}) AS effect,
@@ -88,19 +96,31 @@ def _of_dimension(
         FROM driver_effects WHERE {where} GROUP BY 1 ORDER BY effect * {1 if total > 0 else -1} DESC, 1
     """).fetchall()
     if len(rows) < 2:
-        return None
+        return []
     # What began in this window has no spend of before to act on.
     side = 2 if sum(row[2] for row in rows) > 0 else 3
     exposure = sum(row[side] for row in rows)
+    found: list[_Found] = []
     values: list[str] = []
     effect = held = 0
-    for row in rows:
-        if effect / total >= COVERED or row[1] * total <= 0:
+    for value, added, *sides in rows:
+        if added * total <= 0:
             break
-        values.append(row[0])
-        effect += row[1]
-        held += row[side]
-    covered = min(effect / total, 1.0)
-    gain = covered - (held / exposure if exposure else 0)
-    score = gain * (1 - (len(values) - 1) / len(rows))
-    return _Found(dimension, tuple(values), effect, covered, gain, score) if values else None
+        values.append(value)
+        effect += added
+        held += sides[side - 2]
+        covered = min(effect / total, 1.0)
+        share = held / exposure if exposure else 0.0
+        if covered >= COVERED and _stands_out(dimension, covered, share):
+            score = (covered - share) * (1 - (len(values) - 1) / len(rows))
+            found.append(_Found(dimension, tuple(values), effect, score))
+    return found
+
+
+def _stands_out(dimension: str, covered: float, share: float) -> bool:
+    """Return whether values with a share of the effect and of the exposure hold it, and it is not as much elsewhere."""
+    if covered - share >= GAIN:
+        return True
+    if dimension not in WHO or covered - share < SLIGHT_GAIN or share > MOST_HELD:
+        return False
+    return (1 - covered) / (1 - share) <= CONTRAST * covered / share

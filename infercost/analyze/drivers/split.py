@@ -25,12 +25,14 @@ _FIRST = (*_BAND, *factors.FIRST)
 COUNTS = ("requests", "dispatched", "answered", "priced", "request_tokens", "priced_tokens", "attempts")
 MEASURES = ("units", "base", "list", "cost")
 
-_WEIGHTS = "SELECT baseline_hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour"
-
 PLACES = range(1, len(factors.PROMPT_CHAIN) + 1)
 """Places of the factors of a leaf, whatever its kind: a1, a2, ... in the baseline, b1, b2, ... now."""
 
-_POINTS = literals(len(PLACES))
+Points = tuple[tuple[str, str], ...]
+"""Points between the windows, each with its weight in an integral; SQL literals."""
+
+POINTS: Points = literals(len(PLACES))
+"""Those with which the integral of all factors but one is exact."""
 
 _TOLERANCE = 1_000_000
 """Picodollars (a micro-dollar) that floating point may leave over on a leaf before it is an error."""
@@ -74,35 +76,59 @@ def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells
     make_effects(connection)
 
 
+def weigh(connection: "duckdb.DuckDBPyConnection", cells: str) -> str:
+    """Create the view `driver_weighted`: `cells` of both windows with their `weight`, and return how to weigh a column.
+
+    What is returned has a place {name} for the column, in the baseline.
+    """
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP VIEW driver_weighted AS
+        SELECT cells.*, coalesce(weights.weight, 0) AS weight
+        FROM {cells} AS cells
+        LEFT JOIN (SELECT baseline_hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour) AS weights
+            ON cells.period = 'baseline' AND cells.hour = weights.baseline_hour
+        WHERE cells.period IN ('baseline', 'current')
+    """)
+    (is_even,) = connection.execute("""
+        SELECT bool_and(abs(weight - 1) < 1e-9)
+        FROM (SELECT DISTINCT hour, weight FROM driver_weighted WHERE period = 'baseline')
+    """).fetchall()[0]
+    # Where every hour of the baseline counts once, sums stay whole numbers.
+    return "{name}" if is_even else "{name} * weight"
+
+
 def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str) -> None:
     """Create `driver_both`: every leaf with its sums in the matched baseline (_0) and the current window (_1)."""
-    # Where every hour of the baseline counts once, sums stay whole numbers.
-    (is_even,) = connection.execute(f"""
-        SELECT bool_and(coalesce(abs(weight - 1) < 1e-9, FALSE))
-        FROM (SELECT DISTINCT hour FROM {cells} WHERE period = 'baseline') AS hours
-        LEFT JOIN ({_WEIGHTS}) AS weights ON hours.hour = weights.baseline_hour
-    """).fetchall()[0]
+    weighted = weigh(connection, cells)
     columns = []
     for name in (*COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in MEASURES)):
-        weighted = name if is_even else f"{name} * coalesce(weight, 0)"
-        columns.append(f"coalesce(sum({weighted}) FILTER (WHERE period = 'baseline'), 0)::DOUBLE AS {name}_0")
-        columns.append(f"coalesce(sum({name}) FILTER (WHERE period = 'current'), 0)::DOUBLE AS {name}_1")
-    for kind in kinds:
-        weighted = f"raw_{kind}" if is_even else f"raw_{kind} * coalesce(weight, 0)"
-        columns.append(f"coalesce(sum({weighted}) FILTER (WHERE period = 'baseline'), 0)::DOUBLE AS matched_{kind}")
-        columns.append(f"coalesce(sum(raw_{kind}) FILTER (WHERE period = 'baseline'), 0)::BIGINT AS raw_{kind}_0")
-        columns.append(f"coalesce(sum(raw_{kind}) FILTER (WHERE period = 'current'), 0)::BIGINT AS raw_{kind}_1")
+        columns.append(f"{_in_baseline(weighted.format(name=name))}::DOUBLE AS {name}_0")
+        columns.append(f"{_in_current(name)}::DOUBLE AS {name}_1")
+    columns += [raw_costs(weighted, kind) for kind in kinds]
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_both AS
         SELECT *, {prompt_units(kinds)}
         FROM (
-            SELECT {", ".join(KEYS)}, {", ".join(columns)}
-            FROM {cells}
-            LEFT JOIN ({_WEIGHTS}) AS weights ON {cells}.period = 'baseline' AND {cells}.hour = weights.baseline_hour
-            WHERE period IN ('baseline', 'current')
-            GROUP BY ALL
+            SELECT {", ".join(KEYS)}, {", ".join(columns)} FROM driver_weighted GROUP BY ALL
         )
     """)
+
+
+def _in_baseline(value: str) -> str:
+    return f"coalesce(sum({value}) FILTER (WHERE period = 'baseline'), 0)"
+
+
+def _in_current(value: str) -> str:
+    return f"coalesce(sum({value}) FILTER (WHERE period = 'current'), 0)"
+
+
+def raw_costs(weighted: str, kind: str) -> str:
+    """Return whole picodollars of a kind as columns: `matched_` (weighted as by `weigh`), `raw_` in both windows."""
+    name = f"raw_{kind}"
+    return (
+        f"{_in_baseline(weighted.format(name=name))}::DOUBLE AS matched_{kind}, "
+        f"{_in_baseline(name)}::BIGINT AS {name}_0, {_in_current(name)}::BIGINT AS {name}_1"
+    )
 
 
 def prompt_units(kinds: tuple[str, ...]) -> str:
@@ -189,18 +215,22 @@ def ratio(top: str, bottom: str, side: int, kind: str) -> str:
     )
 
 
-def products() -> str:
+def products(points: Points = POINTS) -> str:
     """Return the products of all factors at the points between the windows, as columns that `slope` reads."""
     return ", ".join(
         f"{' * '.join(_between(place, point) for place in PLACES)} AS p{number}"
-        for number, (point, _) in enumerate(_POINTS)
+        for number, (point, _) in enumerate(points)
     )
 
 
-def slope(place: int) -> str:
-    """Return what one unit of a factor is worth on a leaf where it changed: the integral of the other factors."""
+def slope(place: int, points: Points = POINTS, *, moment: bool = False) -> str:
+    """Return what one unit of a factor is worth on a leaf where it changed: the integral of the other factors.
+
+    `moment` is the integral of those times how far the way is gone.
+    """
     return " + ".join(
-        f"{weight} * p{number} / {_between(place, point)}" for number, (point, weight) in enumerate(_POINTS)
+        f"{weight} * {f'{point} * ' if moment else ''}p{number} / {_between(place, point)}"
+        for number, (point, weight) in enumerate(points)
     )
 
 

@@ -5,12 +5,17 @@ is the mean of its hours, weighted by their denominators, so its change is a sum
 current ratio, less what the hours matched with it add to the baseline's. Summed over the window this is the effect.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from math import log
 from typing import TYPE_CHECKING
 
-from infercost import engine
+from infercost import engine, schema
 from infercost.analyze.drivers import factors, split
+from infercost.analyze.drivers.effects import dollars
+from infercost.analyze.explanation import Child, SplitTable
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,14 +29,24 @@ _COME_OR_GONE = "SEMI JOIN (FROM driver_by_feature WHERE NOT continues) AS chang
 _CONTINUING = "SEMI JOIN (FROM driver_by_feature WHERE continues) AS kept USING (feature)"
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Effects over time, in picodollars: those of each driver by bucket, and what the buckets cost.
+
+    The buckets of a driver add up to its effect; the calendar's are 0, because it is what the baseline is matched by.
+    `expected` is the matched baseline of each bucket, `actual` what it cost.
+    """
+
+    buckets: tuple[datetime, ...]
+    series: dict[str, list[int]]
+    expected: list[int]
+    actual: list[int]
+
+
 def spread(
     connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], unit: str, zone: str, where: str = "TRUE"
-) -> tuple[list[datetime], dict[str, list[int]], list[int]]:
-    """Return the buckets of the window (`unit` day or hour), each driver's picodollars in them, and expected spend.
-
-    The buckets of a driver add up to its effect over the leaves of `where`; `calendar` is not in them, because it is
-    what the baseline is matched by.
-    """
+) -> Spread:
+    """Return the effects over the leaves of `where` in the buckets of the window; `unit` is day or hour of `zone`."""
     _bucket(connection, kinds, unit, zone)
     _slopes(connection, where)
     moved = _moved(connection, where)
@@ -44,12 +59,52 @@ def spread(
     amounts = {name: [0.0] * len(buckets) for name in factors.NAMES}
     for bucket, driver, amount in found:
         amounts[driver][place[bucket]] += amount or 0.0
-    expected = dict(
-        connection.execute(
-            f"SELECT bucket, sum({_spend(kinds, 0)}) FROM driver_buckets WHERE {where} GROUP BY 1"
+    spent = {
+        bucket: sums
+        for bucket, *sums in connection.execute(
+            f"SELECT bucket, sum({_spend(kinds, 0)}), sum({_spend(kinds, 1)}) FROM driver_buckets "
+            f"WHERE {where} GROUP BY 1"
         ).fetchall()
-    )
-    return buckets, _closed(connection, amounts, where), [round(expected.get(each, 0) or 0) for each in buckets]
+    }
+    expected, actual = ([round(spent.get(each, (0, 0))[side] or 0) for each in buckets] for side in (0, 1))
+    return Spread(tuple(buckets), _closed(connection, amounts, where), expected, actual)
+
+
+def table(unit: str, found: Spread, whole: Child, names: Sequence[str]) -> SplitTable:
+    """Return the split of `whole` by bucket, largest change first; `names` are those of the buckets.
+
+    What the calendar did is taken off the matched baselines in proportion.
+    """
+    expected = _scaled(found.expected, _picodollars(whole.before + whole.effects["calendar"]))
+    before = _scaled(found.expected, _picodollars(whole.before))
+    after = _scaled(found.actual, _picodollars(whole.after))
+    rows = []
+    for place, name in enumerate(names):
+        effects = {driver: series[place] for driver, series in found.series.items()}
+        effects["calendar"] = expected[place] - before[place]
+        effects[factors.SHIFTS] = after[place] - before[place] - sum(effects.values())
+        rows.append(
+            Child(
+                (name,),
+                dollars(before[place]),
+                dollars(after[place]),
+                {driver: dollars(effect) for driver, effect in effects.items()},
+            )
+        )
+    return SplitTable((unit,), tuple(sorted(rows, key=lambda each: (-abs(each.after - each.before), each.values))))
+
+
+def _picodollars(amount: Decimal) -> int:
+    return int(amount * schema.PICODOLLARS_PER_DOLLAR)
+
+
+def _scaled(amounts: list[int], total: int) -> list[int]:
+    """Return whole amounts in the proportions of `amounts` that add up to `total`; the largest takes what is left."""
+    size = sum(amounts)
+    found = [amount * total // size if size else 0 for amount in amounts]
+    if found:
+        found[max(range(len(found)), key=lambda place: abs(amounts[place]))] += total - sum(found)
+    return found
 
 
 def _spend(kinds: tuple[str, ...], side: int) -> str:
