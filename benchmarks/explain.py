@@ -47,12 +47,13 @@ SELECT
     first_route AS route, first_endpoint AS endpoint, first_provider AS provider_name,
     CASE WHEN outcome = 'later_try' THEN 'model 0' ELSE first_model END AS model,
     'mid' AS model_tier, FALSE AS is_pool,
-    (1 + size % 20)::BIGINT AS requests,
+    (1 + size % 20)::DOUBLE AS requests,
     requests AS dispatched, requests AS answered, requests AS priced,
-    requests * pow(2, band)::BIGINT AS request_tokens, request_tokens AS priced_tokens,
-    greatest(requests, 1 + size % 3)::BIGINT AS attempts,
+    requests * pow(2e0, band) AS request_tokens, request_tokens AS priced_tokens,
+    greatest(requests, 1 + size % 3)::DOUBLE AS attempts,
     {measures}
 FROM drawn
+ORDER BY ALL
 """
 
 
@@ -71,10 +72,10 @@ def main() -> None:
 def cube(count: int, leaves: int) -> str:
     measures = []
     for place, (kind, rate) in enumerate(zip(KINDS, RATES, strict=True)):
-        units = f"attempts * (size // {10 ** (place + 1)} % 900)::BIGINT"
+        units = f"attempts * (size // {10 ** (place + 1)} % 900)::DOUBLE"
         measures.append(
-            f"{units} AS units_{kind}, units_{kind} * {rate} AS base_{kind}, base_{kind} AS list_{kind}, "
-            f"(base_{kind} // 10 * 9)::HUGEINT AS cost_{kind}"
+            f"{units} AS units_{kind}, units_{kind} * {rate}::DOUBLE AS base_{kind}, base_{kind} AS list_{kind}, "
+            f"base_{kind} * 0.9e0 AS cost_{kind}, cast(cost_{kind} AS BIGINT) AS raw_{kind}"
         )
     return CUBE.format(
         count=count,

@@ -1,11 +1,14 @@
 """Opens DuckDB the one way that every room uses it: UTC, bounded memory, no network."""
 
 import os
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
 
 MEMORY_LIMIT = "600MB"
@@ -35,6 +38,16 @@ def connect(spill_folder: Path | None = None) -> "duckdb.DuckDBPyConnection":
     # Left to itself DuckDB spills into the working directory.
     connection.execute(f"SET temp_directory = {literal(str(spill_folder or ''))}")
     return connection
+
+
+@contextmanager
+def one_thread(connection: "duckdb.DuckDBPyConnection") -> "Iterator[None]":
+    """Let DuckDB work with one thread: sums of doubles over rows in one order have the same digits on every run."""
+    connection.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute("RESET threads")
 
 
 def literal(text: str) -> str:

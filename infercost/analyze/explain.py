@@ -18,6 +18,7 @@ from infercost.analyze.drivers import (
     measures,
     moved,
     noise,
+    onset,
     paradox,
     segments,
     split,
@@ -325,7 +326,7 @@ def _dated(line: DriverLine, times: tuple[datetime, ...], spread: timeline.Sprea
     line = replace(line, series=tuple(effects.dollars(each) for each in series))
     if line.segment is None or line.name == "calendar":
         return line
-    found = timeline.onset(series, expected)
+    found = onset.onset(series, expected)
     if found is None:
         return line
     began, earliest, latest, shape = found

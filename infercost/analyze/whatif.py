@@ -6,6 +6,7 @@ from decimal import Decimal
 from math import isclose
 from typing import TYPE_CHECKING
 
+from infercost import engine
 from infercost.analyze import windows
 from infercost.analyze.build import CURRENCY
 from infercost.analyze.database import connect
@@ -219,10 +220,11 @@ def _answer(reading: Reading, config: "Config", wish: Wish, repriced: Repriced |
         _check_part(connection, wish.where)
         if any(name == "cache_hit_rate" for name, _ in wish.settings):
             otherwise.token_rates(connection, span, source)
-        forward.begin(connection)
-        alone = _alone(connection, kinds, wish)
-        values = _set(connection, kinds, wish, notes)
-        forward.finish(connection)
+        with engine.one_thread(connection):
+            forward.begin(connection)
+            alone = _alone(connection, kinds, wish)
+            values = _set(connection, kinds, wish, notes)
+            forward.finish(connection)
         whole, table = effects.whole(connection), effects.table(connection, ("feature",))
     return _Answer(whole, table, values, alone, tuple(notes), unpriced)
 

@@ -206,7 +206,7 @@ def test_every_driver_but_rare_kinds_is_shown_by_a_case() -> None:
         "calendar", "volume", "feature_mix", "new_features", "vanished_features", "gateway_cache", "retries",
         "prompt_length", "capacity",
     }  # fmt: skip
-    assert set(factors.NAMES) - shown - elsewhere == {"audio_image", "tool_fees"}
+    assert set(factors.NAMES) - shown - elsewhere == {"audio_image", "tool_fees", factors.SHIFTS}
 
 
 def test_audio_images_and_searches_are_drivers_of_their_own() -> None:

@@ -12,7 +12,7 @@ import spend
 from spend import SINCE, Call
 
 from infercost.analyze import windows
-from infercost.analyze.drivers import noise, timeline
+from infercost.analyze.drivers import noise, onset
 from infercost.analyze.drivers.cells import Span
 from infercost.analyze.explain import Question, explain, make_explanation
 from infercost.analyze.explanation import BEYOND, UNKNOWN, WITHIN, DriverLine, Explanation
@@ -136,15 +136,15 @@ def test_what_was_there_from_the_start_says_so() -> None:
 def test_a_ramp_is_told_from_a_step() -> None:
     ramp = [0, 0, 10, 20, 30, 40, 50, 60]
     step = [0, 0, 0, 40, 41, 39, 40, 40]
-    assert timeline.onset(ramp, [100] * 8) == (2, 2, 2, "gradual")
-    assert timeline.onset(step, [100] * 8) == (3, 3, 3, "step")
-    assert timeline.onset([0, 0, 0], [1, 1, 1]) is None
-    assert timeline.onset([5, 5], [0, 0]) is None
+    assert onset.onset(ramp, [100] * 8) == (2, 2, 2, "gradual")
+    assert onset.onset(step, [100] * 8) == (3, 3, 3, "step")
+    assert onset.onset([0, 0, 0], [1, 1, 1]) is None
+    assert onset.onset([5, 5], [0, 0]) is None
 
 
 def test_quiet_weekends_do_not_hide_a_step() -> None:
     effects = [0, 0, 50, 50, 50, 5, 5]
-    assert timeline.onset(effects, [100, 100, 100, 100, 100, 10, 10]) == (2, 2, 2, "step")
+    assert onset.onset(effects, [100, 100, 100, 100, 100, 10, 10]) == (2, 2, 2, "step")
 
 
 def test_noise_is_what_past_weeks_did() -> None:

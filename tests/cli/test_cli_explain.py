@@ -23,8 +23,8 @@ def month(sample_store: Any) -> Any:
     from cli.conftest import called
 
     done = called(
-        *("explain", "--since", "30d", "--until", UNTIL, "--by", "feature,model,team,provider,endpoint,outcome,band"),
-        *("--format", "json"),
+        *("explain", "--since", "30d", "--until", UNTIL, "--format", "json"),
+        *("--by", "feature,model,team,provider,endpoint,first_model,outcome,band,day,hour"),
         folder=sample_store.parent,
         INFERCOST_STORE=str(sample_store),
     )
@@ -51,11 +51,27 @@ def test_the_three_causes_are_the_three_largest_drivers(month: Any) -> None:
 
 
 def test_every_table_adds_up_for_every_driver(month: Any) -> None:
-    assert len(month["tables"]) == 7
-    for table in month["tables"]:
-        for driver in month["drivers"]:
+    assert len(month["tables"]) == 10
+    check_tables(month)
+
+
+def check_tables(answer: Any) -> None:
+    for table in answer["tables"]:
+        for driver in answer["drivers"]:
             found = sum(Decimal(row["effects"][driver["name"]]) for row in table["rows"])
             assert found == Decimal(driver["effect"]), (table["dimensions"], driver["name"])
+
+
+def test_session_classes_add_up_and_share_the_effects(ask: Cli) -> None:
+    asked = ("explain", "--since", "7d", "--until", UNTIL, "--where", "feature=chat_support")
+    answer = json.loads(ask(*asked, "--by", "session_class,model+session_class", "--format", "json").text)
+    check_tables(answer)
+    assert {row["values"][0] for row in answer["tables"][0]["rows"]} == {
+        "1 request",
+        "2 to 4 requests",
+        "5 to 19 requests",
+    }
+    assert "Shifts" in ask(*asked, "--by", "session_class").text
 
 
 def test_the_totals_are_those_of_the_report(month: Any, ask: Cli) -> None:
@@ -73,7 +89,13 @@ def test_a_part_that_is_not_there_is_an_error_with_the_parts_there_are(ask: Cli)
 
 
 def test_what_cannot_be_asked_is_bad_usage(ask: Cli) -> None:
-    for arguments in (("explain", "--by", "colour"), ("explain", "--compare", "none"), ("whatif", "--set", "x=1")):
+    for arguments in (
+        ("explain", "--by", "colour"),
+        ("explain", "--by", "hour+feature"),
+        ("explain", "--where", "session_class=1 request"),
+        ("explain", "--compare", "none"),
+        ("whatif", "--set", "x=1"),
+    ):
         done = ask(*arguments, "--until", UNTIL)
         assert done.code == ExitCode.BAD_USAGE
         assert "hint" in done.err

@@ -103,8 +103,6 @@ def build(
             shares=",\n    ".join((*map(_share, split.COUNTS), *(_shares(kind) for kind in kinds))),
         )
     )
-    # What follows weighs hours, in doubles: rows in one order on one thread give the same digits on every run.
-    connection.execute("SET threads = 1")
     return kinds
 
 

@@ -58,18 +58,19 @@ def table(
 
 def _share(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], where: str) -> None:
     """Create `driver_shares`: the classes of each leaf with costs, shares of it, and places by size."""
-    weighted = split.weigh(connection, "driver_cells")
-    costs = ", ".join(split.raw_costs(weighted, kind) for kind in kinds)
+    split.weigh(connection, "driver_cells")
+    sums = {name: value for kind in kinds for name, value in split.raw_costs(kind).items()}
+    costs = ", ".join(f"{value} AS {name}" for name, value in sums.items())
+    keys = f"{', '.join(split.KEYS)}, {factors.SESSION}"
     of_kinds = " UNION ALL ".join(
-        f"SELECT {', '.join(split.KEYS)}, {factors.SESSION}, '{kind}' AS kind, "
-        f"matched_{kind} AS matched, raw_{kind}_0 AS raw_0, raw_{kind}_1 AS raw_1 FROM sums"
+        f"SELECT {keys}, '{kind}' AS kind, matched_{kind}_0 AS matched, raw_{kind}_0 AS raw_0, raw_{kind}_1 AS raw_1 "
+        "FROM sided"
         for kind in kinds
     )
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_shares AS
-        WITH sums AS (
-            SELECT {", ".join(split.KEYS)}, {factors.SESSION}, {costs} FROM driver_weighted WHERE {where} GROUP BY ALL
-        ),
+        WITH by_period AS (SELECT {keys}, period, {costs} FROM driver_weighted WHERE {where} GROUP BY ALL),
+        sided AS ({split.sided("by_period", keys, sums)}),
         shares AS (
             SELECT *,
                 row_number() OVER (PARTITION BY {_LEAF} ORDER BY raw_0 + raw_1 DESC, {factors.SESSION}) AS place,

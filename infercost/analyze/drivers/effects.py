@@ -56,7 +56,7 @@ def alone(connection: "duckdb.DuckDBPyConnection", where: str = "TRUE") -> Mappi
         columns.append(_product(place, "a", "b", places) + f" AS without{place}")
     names = [name for name in factors.NAMES if name not in factors.OUTSIDE]
     sums = ", ".join(
-        f"sum({split.driver_value(name, value)})"
+        f"sum(cast({split.driver_value(name, value)} AS BIGINT))"
         for name in names
         for value in ("only{place} - before", "after - without{place}")
     )
@@ -65,12 +65,8 @@ def alone(connection: "duckdb.DuckDBPyConnection", where: str = "TRUE") -> Mappi
         f"SELECT {sums} FROM products"
     ).fetchall()[0]
     pairs = zip(found[::2], found[1::2], strict=True)
-    return {name: (_float(only), _float(undo)) for name, (only, undo) in zip(names, pairs, strict=True)}
+    return {name: (dollars(only), dollars(undo)) for name, (only, undo) in zip(names, pairs, strict=True)}
 
 
 def _product(place: int, own: str, other: str, places: range) -> str:
     return " * ".join(f"{own if each == place else other}{each}" for each in places)
-
-
-def _float(picodollars: float | None) -> Decimal:
-    return dollars(round(picodollars or 0))

@@ -13,6 +13,8 @@ from infercost.analyze.drivers.quadrature import literals
 from infercost.errors import InternalError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
 
 KEYS: tuple[str, ...] = (*factors.CELL, "band", *factors.FIRST, *factors.BILLED)
@@ -22,8 +24,16 @@ _CELL = factors.CELL
 _BAND = (*_CELL, "band")
 _FIRST = (*_BAND, *factors.FIRST)
 
-COUNTS = ("requests", "dispatched", "answered", "priced", "request_tokens", "priced_tokens", "attempts")
+_REQUESTS = ("requests", "dispatched", "answered", "priced", "attempts")
+
+COUNTS = (*_REQUESTS, "request_tokens", "priced_tokens")
 MEASURES = ("units", "base", "list", "cost")
+
+REQUEST_PARTS, TOKEN_PARTS, AMOUNT_PARTS = 2**40, 2**20, 2**3
+"""Parts of a request or an attempt, of a token, and of a picodollar, that sums are taken of.
+
+They are so many that a weighted request keeps nine digits, and so few that 8 million requests of an hour fit.
+"""
 
 PLACES = range(1, len(factors.PROMPT_CHAIN) + 1)
 """Places of the factors of a leaf, whatever its kind: a1, a2, ... in the baseline, b1, b2, ... now."""
@@ -76,59 +86,77 @@ def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells
     make_effects(connection)
 
 
-def weigh(connection: "duckdb.DuckDBPyConnection", cells: str) -> str:
-    """Create the view `driver_weighted`: `cells` of both windows with their `weight`, and return how to weigh a column.
-
-    What is returned has a place {name} for the column, in the baseline.
-    """
+def weigh(connection: "duckdb.DuckDBPyConnection", cells: str) -> None:
+    """Create the view `driver_weighted`: `cells` of both windows with a `weight`, which is 1 in the current one."""
+    connection.execute("""
+        CREATE OR REPLACE TEMP TABLE driver_weights AS
+        SELECT baseline_hour AS hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour
+    """)
+    (is_even,) = connection.execute(f"""
+        SELECT bool_and(coalesce(abs(weight - 1) < 1e-9, FALSE))
+        FROM (SELECT DISTINCT hour FROM {cells} WHERE period = 'baseline') LEFT JOIN driver_weights USING (hour)
+    """).fetchall()[0]
+    # Where every hour of the baseline counts once, whole numbers stay whole.
+    baseline = "1e0" if is_even else "coalesce(weights.weight, 0)"
     connection.execute(f"""
         CREATE OR REPLACE TEMP VIEW driver_weighted AS
-        SELECT cells.*, coalesce(weights.weight, 0) AS weight
-        FROM {cells} AS cells
-        LEFT JOIN (SELECT baseline_hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour) AS weights
-            ON cells.period = 'baseline' AND cells.hour = weights.baseline_hour
-        WHERE cells.period IN ('baseline', 'current')
+        SELECT cells.*, CASE period WHEN 'current' THEN 1e0 ELSE {baseline} END AS weight
+        FROM {cells} AS cells LEFT JOIN driver_weights AS weights ON cells.hour = weights.hour
+        WHERE period IN ('baseline', 'current')
     """)
-    (is_even,) = connection.execute("""
-        SELECT bool_and(abs(weight - 1) < 1e-9)
-        FROM (SELECT DISTINCT hour, weight FROM driver_weighted WHERE period = 'baseline')
-    """).fetchall()[0]
-    # Where every hour of the baseline counts once, sums stay whole numbers.
-    return "{name}" if is_even else "{name} * weight"
+
+
+def total(name: str) -> str:
+    """Return the weighted sum of a column of cells, in parts so small that rounding to them does not count.
+
+    Whole parts add up to the same in any order, so that every run gives the same digits.
+    """
+    parts = AMOUNT_PARTS
+    if name in _REQUESTS:
+        parts = REQUEST_PARTS
+    elif name in COUNTS or name.startswith("units_"):
+        parts = TOKEN_PARTS
+    return f"sum(cast({name} * weight * {parts} AS BIGINT))::DOUBLE / {parts}"
+
+
+def raw_costs(kind: str) -> dict[str, str]:
+    """Return sums of whole picodollars of a kind: `raw_`, and `matched_` as `driver_weighted` weighs them."""
+    return {f"matched_{kind}": total(f"raw_{kind}"), f"raw_{kind}": f"sum(raw_{kind})::BIGINT"}
+
+
+def sided(by_period: str, keys: str, names: "Iterable[str]") -> str:
+    """Return the SELECT of rows by `keys` and period, side by side: _0 is the baseline, _1 the current window."""
+    columns = ", ".join(
+        f"coalesce(before.{name}, 0) AS {name}_0, coalesce(after.{name}, 0) AS {name}_1" for name in names
+    )
+    return f"""
+        SELECT {keys}, {columns}
+        FROM (FROM {by_period} WHERE period = 'baseline') AS before
+        FULL JOIN (FROM {by_period} WHERE period = 'current') AS after USING ({keys})
+    """
 
 
 def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str) -> None:
     """Create `driver_both`: every leaf with its sums in the matched baseline (_0) and the current window (_1)."""
-    weighted = weigh(connection, cells)
-    columns = []
-    for name in (*COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in MEASURES)):
-        columns.append(f"{_in_baseline(weighted.format(name=name))}::DOUBLE AS {name}_0")
-        columns.append(f"{_in_current(name)}::DOUBLE AS {name}_1")
-    columns += [raw_costs(weighted, kind) for kind in kinds]
+    weigh(connection, cells)
+    sums = {name: total(name) for name in measures(kinds)}
+    for kind in kinds:
+        sums |= raw_costs(kind)
+    keys = ", ".join(KEYS)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_both AS
-        SELECT *, {prompt_units(kinds)}
-        FROM (
-            SELECT {", ".join(KEYS)}, {", ".join(columns)} FROM driver_weighted GROUP BY ALL
-        )
+        WITH by_period AS (
+            SELECT {keys}, period, {", ".join(f"{value} AS {name}" for name, value in sums.items())}
+            FROM driver_weighted GROUP BY ALL
+        ),
+        sided AS ({sided("by_period", keys, sums)})
+        SELECT *, {prompt_units(kinds)} FROM sided
     """)
 
 
-def _in_baseline(value: str) -> str:
-    return f"coalesce(sum({value}) FILTER (WHERE period = 'baseline'), 0)"
-
-
-def _in_current(value: str) -> str:
-    return f"coalesce(sum({value}) FILTER (WHERE period = 'current'), 0)"
-
-
-def raw_costs(weighted: str, kind: str) -> str:
-    """Return whole picodollars of a kind as columns: `matched_` (weighted as by `weigh`), `raw_` in both windows."""
-    name = f"raw_{kind}"
-    return (
-        f"{_in_baseline(weighted.format(name=name))}::DOUBLE AS matched_{kind}, "
-        f"{_in_baseline(name)}::BIGINT AS {name}_0, {_in_current(name)}::BIGINT AS {name}_1"
-    )
+def measures(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns of cells that are added up."""
+    return (*COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in MEASURES))
 
 
 def prompt_units(kinds: tuple[str, ...]) -> str:
@@ -199,7 +227,7 @@ def _of_kind(kind: str) -> str:
             values.append(f"{product} AS {name}{place}")
     return f"""
         SELECT {", ".join(KEYS)}, '{kind}' AS kind, continues, {", ".join(values)},
-            matched_{kind} AS matched_0, raw_{kind}_0 AS cost_0, raw_{kind}_1 AS cost_1
+            matched_{kind}_0 AS matched_0, raw_{kind}_0 AS cost_0, raw_{kind}_1 AS cost_1
         FROM wide WHERE raw_{kind}_0 <> 0 OR raw_{kind}_1 <> 0"""
 
 

@@ -5,11 +5,11 @@ is the mean of its hours, weighted by their denominators, so its change is a sum
 current ratio, less what the hours matched with it add to the baseline's. Summed over the window this is the effect.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from math import log
 from typing import TYPE_CHECKING
 
 from infercost import engine, schema
@@ -19,9 +19,6 @@ from infercost.analyze.explanation import Child, SplitTable
 
 if TYPE_CHECKING:
     import duckdb
-
-LIKELY = 3.84
-"""Twice the difference in log-likelihood that a change point may lie from the best one: 95 %."""
 
 DAY, HOUR = "day", "hour"
 
@@ -43,17 +40,34 @@ class Spread:
     actual: list[int]
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What one sum of a ratio does in each bucket: `column` summed over `level`, weighted by the slopes of the leaves.
+
+    A unit of it is worth `now` in the current window and `then` in the baseline, on the leaves of `condition`.
+    `continuing` says that features that come or go are not in the sum.
+    """
+
+    driver: str
+    condition: str
+    now: str
+    then: str
+    level: tuple[str, ...]
+    column: str
+    continuing: bool
+
+
 def spread(
     connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], unit: str, zone: str, where: str = "TRUE"
 ) -> Spread:
     """Return the effects over the leaves of `where` in the buckets of the window; `unit` is day or hour of `zone`."""
-    _bucket(connection, kinds, unit, zone)
-    _slopes(connection, where)
-    moved = _moved(connection, where)
-    rows = " UNION ALL ".join(_parts(kinds, where, moved))
-    found = connection.execute(f"""
-        SELECT bucket, driver, sum(amount) FROM ({rows}) WHERE bucket IS NOT NULL GROUP BY ALL ORDER BY ALL
-    """).fetchall()
+    parts = _parts(_moved(connection, where))
+    _bucket(connection, kinds, {part.column for part in parts}, unit, zone)
+    _slopes(connection, parts, where)
+    found = _come_or_gone(connection, kinds, where)
+    with engine.one_thread(connection):
+        for level in sorted({(each.level, each.continuing) for each in parts}):
+            found += _amounts(connection, [each for each in parts if (each.level, each.continuing) == level])
     buckets = [row[0] for row in connection.execute("SELECT DISTINCT bucket FROM driver_buckets ORDER BY 1").fetchall()]
     place = {bucket: number for number, bucket in enumerate(buckets)}
     amounts = {name: [0.0] * len(buckets) for name in factors.NAMES}
@@ -111,44 +125,61 @@ def _spend(kinds: tuple[str, ...], side: int) -> str:
     return " + ".join(f"cost_{kind}_{side}" for kind in kinds) or "0"
 
 
-def _bucket(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], unit: str, zone: str) -> None:
-    """Create `driver_buckets`: the sums of every leaf in each bucket (_1), and of the hours matched with it (_0)."""
-    names = (*split.COUNTS, *(f"{measure}_{kind}" for kind in kinds for measure in split.MEASURES))
-    start = f"date_trunc('{unit}', {{hour}} AT TIME ZONE {engine.literal(zone)}) AT TIME ZONE {engine.literal(zone)}"
-    now = ", ".join(f"sum({name})::DOUBLE AS {name}_1, 0e0 AS {name}_0" for name in names)
-    then = ", ".join(f"0e0 AS {name}_1, sum({name} * weight)::DOUBLE AS {name}_0" for name in names)
-    both = ", ".join(f"sum({name}_{side}) AS {name}_{side}" for name in names for side in (0, 1))
-    keys = ", ".join(split.KEYS)
+def _bucket(
+    connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], needed: set[str], unit: str, zone: str
+) -> None:
+    """Create `driver_buckets`: the sums of every leaf in each bucket (_1), and of the hours matched with it (_0).
+
+    Columns are costs, and those that are `needed`.
+    """
+    keys = f"bucket, {', '.join(split.KEYS)}"
+    spent = {f"cost_{kind}" for kind in kinds}
+    prompts = {f"units_{kind}" for kind in kinds if kind in factors.PROMPT_KINDS and "prompt_units" in needed}
+    names = [name for name in split.measures(kinds) if name in needed | spent | prompts]
+    sums = ", ".join(f"{split.total(name)} AS {name}" for name in names)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE driver_hours AS
+        WITH hours AS (
+            SELECT hour, date_trunc('{unit}', hour AT TIME ZONE {engine.literal(zone)})
+                AT TIME ZONE {engine.literal(zone)} AS bucket
+            FROM (SELECT DISTINCT hour FROM driver_matches UNION SELECT hour FROM driver_cells WHERE period = 'current')
+        )
+        SELECT 'current' AS period, hour, bucket, 1e0 AS weight FROM hours
+        UNION ALL
+        SELECT 'baseline', baseline_hour, bucket, sum(weight) FROM driver_matches INNER JOIN hours USING (hour)
+        GROUP BY ALL
+    """)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_buckets AS
-        SELECT *, {split.prompt_units(kinds)} FROM (
-            SELECT bucket, {keys}, {both} FROM (
-                SELECT {start.format(hour="hour")} AS bucket, {keys}, {now}
-                FROM driver_cells WHERE period = 'current' GROUP BY ALL
-                UNION ALL
-                SELECT {start.format(hour="driver_matches.hour")} AS bucket, {keys}, {then}
-                FROM driver_cells
-                INNER JOIN driver_matches ON driver_cells.hour = driver_matches.baseline_hour
-                WHERE period = 'baseline' GROUP BY ALL
-            ) GROUP BY ALL
-        )
+        WITH by_period AS (
+            SELECT {keys}, period, {sums}
+            FROM driver_cells INNER JOIN driver_hours USING (period, hour) GROUP BY ALL
+        ),
+        sided AS ({split.sided("by_period", keys, names)})
+        SELECT *{f", {split.prompt_units(kinds)}" if prompts else ""} FROM sided
     """)
 
 
-def _slopes(connection: "duckdb.DuckDBPyConnection", where: str) -> None:
-    """Create `driver_slopes`: what one unit of each factor is worth on each leaf, where the factor changed."""
-    slopes = ", ".join(
-        f"CASE WHEN a{place} = b{place} THEN 0e0 ELSE {split.slope(place)} END AS k{place}" for place in split.PLACES
+def _slopes(connection: "duckdb.DuckDBPyConnection", parts: list[_Part], where: str) -> None:
+    """Create `driver_slopes`: what one unit of each factor is worth on each leaf where it changed, and its sums."""
+    used = " ".join(f"{part.condition} {part.now} {part.then}" for part in parts)
+    words = set(re.findall(r"\w+", used))
+    slopes = "".join(
+        f", CASE WHEN a{place} = b{place} THEN 0e0 ELSE {split.slope(place)} END AS k{place}"
+        for place in split.PLACES
+        if f"k{place}" in words
     )
+    wide = [row[0] for row in connection.execute("DESCRIBE driver_wide").fetchall()]
+    sums = "".join(f", driver_wide.{name}" for name in wide if name in words and name not in split.KEYS)
     keys = ", ".join(split.KEYS)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_slopes AS
         WITH slopes AS (
-            SELECT {keys}, kind, {slopes} FROM (
+            SELECT {keys}, kind{slopes} FROM (
                 SELECT *, {split.products()} FROM driver_leaves WHERE continues AND {where}
             )
         )
-        SELECT driver_wide.*, slopes.* EXCLUDE ({keys}) FROM slopes INNER JOIN driver_wide USING ({keys})
+        SELECT slopes.*{sums} FROM slopes INNER JOIN driver_wide USING ({keys}) ORDER BY {keys}, kind
     """)
 
 
@@ -164,16 +195,54 @@ def _moved(connection: "duckdb.DuckDBPyConnection", where: str) -> set[tuple[str
     }
 
 
-def _parts(kinds: tuple[str, ...], where: str, moved: set[tuple[str, bool, str]]) -> list[str]:
-    """Return a SELECT of (bucket, driver, amount) for every ratio that moved, and for features come and gone."""
-    parts = [
-        f"SELECT bucket, '{name}' AS driver, {amount} AS amount FROM driver_buckets {_COME_OR_GONE} "
-        f"WHERE {where} GROUP BY ALL"
-        for name, amount in (
-            ("new_features", f"sum({_spend(kinds, 1)})"),
-            ("vanished_features", f"-sum({_spend(kinds, 0)})"),
+def _come_or_gone(
+    connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], where: str
+) -> list[tuple[datetime, str, float]]:
+    """Return (bucket, driver, picodollars) of the features that have no spend in one of the windows."""
+    return connection.execute(f"""
+        WITH spent AS (
+            SELECT bucket, sum({_spend(kinds, 1)}) AS new_features, -sum({_spend(kinds, 0)}) AS vanished_features
+            FROM driver_buckets {_COME_OR_GONE} WHERE {where} GROUP BY bucket
         )
-    ]
+        SELECT bucket, driver, amount
+        FROM (UNPIVOT spent ON new_features, vanished_features INTO NAME driver VALUE amount) ORDER BY ALL
+    """).fetchall()
+
+
+def _amounts(connection: "duckdb.DuckDBPyConnection", parts: list[_Part]) -> list[tuple[datetime, str, float]]:
+    """Return (bucket, driver, picodollars) of parts that are summed over the same level."""
+    level = parts[0].level
+    keys, by = "".join(f"{key}, " for key in level), ", ".join(level) or "()"
+    slopes = ", ".join(
+        f"sum({worth}) FILTER (WHERE {part.condition}) AS {side}{place}"
+        for place, part in enumerate(parts)
+        for side, worth in (("now", part.now), ("then_", part.then))
+    )
+    columns = sorted({part.column for part in parts})
+    sums = ", ".join(f"sum({column}_{side}) AS {column}_{side}" for column in columns for side in (0, 1))
+    drivers: dict[str, list[str]] = {}
+    for place, part in enumerate(parts):
+        amount = f"cast(coalesce(now{place} * {part.column}_1 - then_{place} * {part.column}_0, 0) AS BIGINT)"
+        drivers.setdefault(part.driver, []).append(amount)
+    amounts = ", ".join(f"sum({' + '.join(each)}) AS {driver}" for driver, each in drivers.items())
+    return connection.execute(f"""
+        WITH moved AS (SELECT {keys} {slopes} FROM driver_slopes GROUP BY {by}),
+        series AS (
+            SELECT bucket, {keys} {sums}
+            FROM driver_buckets {_CONTINUING if parts[0].continuing else ""} GROUP BY bucket, {by}
+        ),
+        spread AS (
+            SELECT bucket, {amounts} FROM series {f"INNER JOIN moved USING ({by})" if level else "CROSS JOIN moved"}
+            GROUP BY bucket
+        )
+        SELECT bucket, driver, amount
+        FROM (UNPIVOT spread ON {", ".join(drivers)} INTO NAME driver VALUE amount) ORDER BY ALL
+    """).fetchall()
+
+
+def _parts(moved: set[tuple[str, bool, str]]) -> list[_Part]:
+    """Return the parts of every ratio that moved."""
+    parts = []
     for leaves in split.classes():
         for place, (driver, factor) in enumerate(zip(leaves.drivers, leaves.chain, strict=True), start=1):
             occurring = [kind for kind in leaves.kinds if (driver, leaves.is_pool, kind) in moved]
@@ -192,48 +261,35 @@ def _own_slope(factor: factors.Factor, place: int, number: int) -> str:
     return f"k{place} * (({means[0]}) + ({means[1]})) / 2"
 
 
-def _of_ratio(driver: str, condition: str, slope: str, names: tuple[str, str], kinds: list[str]) -> list[str]:
-    """Return the SELECTs of what a ratio's numerator and its denominator do in each bucket."""
-    if any(name.endswith("_kind") for name in names):
-        found = []
-        for kind in kinds:
-            own = (names[0].replace("_kind", f"_{kind}"), names[1].replace("_kind", f"_{kind}"))
-            found += _halves(driver, f"{condition} AND kind = '{kind}'", slope, own, kind)
-        return found
-    return _halves(driver, condition, slope, names, None)
+def _of_ratio(driver: str, condition: str, slope: str, names: tuple[str, str], kinds: list[str]) -> list[_Part]:
+    """Return the parts of a ratio: its numerator's and its denominator's, by kind where either is of one kind."""
+    if not any(name.endswith("_kind") for name in names):
+        return _halves(driver, condition, slope, names, None)
+    found = []
+    for kind in kinds:
+        own = (names[0].replace("_kind", f"_{kind}"), names[1].replace("_kind", f"_{kind}"))
+        found += _halves(driver, f"{condition} AND kind = '{kind}'", slope, own, kind)
+    return found
 
 
-def _halves(driver: str, condition: str, slope: str, names: tuple[str, str], kind: str | None) -> list[str]:
+def _halves(driver: str, condition: str, slope: str, names: tuple[str, str], kind: str | None) -> list[_Part]:
     top, bottom = names
     sums = {0: f"{bottom}_0", 1: f"{bottom}_1"} if bottom != "one" else {0: "1.0", 1: "1.0"}
-    start = f"({top}_0 / {sums[0]})"
     guard = f"{condition} AND {sums[0]} > 0 AND {sums[1]} > 0"
-    halves = [_half(driver, guard, f"{slope} / {sums[1]}", f"{slope} / {sums[0]}", top, kind)]
+    worth = {top: slope}
     if bottom != "one":
-        halves.append(
-            _half(driver, guard, f"-({slope}) * {start} / {sums[1]}", f"-({slope}) * {start} / {sums[0]}", bottom, kind)
+        worth[bottom] = f"-({slope}) * ({top}_0 / {sums[0]})"
+    return [
+        _Part(
+            driver,
+            guard,
+            f"{value} / {sums[1]}",
+            f"{value} / {sums[0]}",
+            *split.level_of(name, kind),
+            continuing=name == "requests_all",
         )
-    return halves
-
-
-def _half(driver: str, guard: str, now: str, then: str, name: str, kind: str | None) -> str:
-    """Return the amounts of one sum: its buckets, weighted by the slopes of the leaves below it."""
-    level, column = split.level_of(name, kind)
-    keys = ", ".join(level) or "TRUE"
-    on = " AND ".join(f"moved.{key} = series.{key}" for key in level) or "TRUE"
-    moved_keys = f"{', '.join(level)}, " if level else ""
-    return f"""
-        SELECT series.bucket, '{driver}' AS driver,
-            sum(moved.now * series.x_1 - moved.then * series.x_0) AS amount
-        FROM (
-            SELECT {moved_keys} sum({now}) AS now, sum({then}) AS then
-            FROM driver_slopes WHERE {guard} GROUP BY {keys if level else "()"}
-        ) AS moved
-        INNER JOIN (
-            SELECT bucket, {moved_keys} sum({column}_0) AS x_0, sum({column}_1) AS x_1
-            FROM driver_buckets {_CONTINUING if name == "requests_all" else ""} GROUP BY ALL
-        ) AS series ON {on}
-        GROUP BY series.bucket"""
+        for name, value in worth.items()
+    ]
 
 
 def _closed(
@@ -249,46 +305,3 @@ def _closed(
             whole[max(range(len(whole)), key=lambda place: abs(whole[place]))] += total - sum(whole)
         found[name] = whole
     return found
-
-
-def onset(effects: list[int], expected: list[int]) -> tuple[int, int, int, str] | None:
-    """Return (first bucket of the effect, earliest, latest, shape), or None when there is no effect to date.
-
-    The effect of a bucket is taken relative to its expected spend, so that quiet days weigh as little as they spend.
-    A step at any bucket is tried, and a ramp from any bucket; the interval holds the steps whose likelihood is near
-    the best one's.
-    """
-    weights = [max(each, 0) for each in expected]
-    if not any(effects) or len(effects) < 2 or sum(1 for each in weights if each) < 2:
-        return None
-    values = [effect / weight if weight else 0.0 for effect, weight in zip(effects, weights, strict=True)]
-    steps = [
-        _misfit(values, weights, [1.0 if place >= start else 0.0 for place in range(len(values))])
-        for start in range(len(values))
-    ]
-    ramps = [
-        _misfit(values, weights, [max(0, place - start + 1) for place in range(len(values))])
-        for start in range(len(values) - 1)
-    ]
-    best = min(range(len(steps)), key=steps.__getitem__)
-    if ramps and min(ramps) < _CLEARLY * steps[best]:
-        best, steps, shape = min(range(len(ramps)), key=ramps.__getitem__), ramps, "gradual"
-    else:
-        shape = "throughout" if best == 0 else "step"
-    floor = max(min(steps), 1e-18)
-    count = sum(1 for each in weights if each)
-    likely = [place for place, each in enumerate(steps) if count * log(max(each, floor) / floor) <= LIKELY]
-    return best, min(likely), max(likely), shape
-
-
-_CLEARLY = 0.7
-"""A ramp is said where it leaves less than this share of what the best step leaves unexplained."""
-
-
-def _misfit(values: list[float], weights: list[int], shape: list[float]) -> float:
-    """Return the weighted squares that the best multiple of `shape` leaves."""
-    norm = sum(weight * each * each for weight, each in zip(weights, shape, strict=True))
-    size = sum(weight * each * value for weight, each, value in zip(weights, shape, values, strict=True)) / (norm or 1)
-    return sum(
-        weight * (value - size * each) ** 2 for weight, each, value in zip(weights, shape, values, strict=True)
-    ) / sum(weights)
