@@ -79,6 +79,18 @@ def test_longer_prompts_are_prompt_length_although_they_change_their_band() -> N
     assert set(spend.moved(child)) == {"prompt_length"}
 
 
+@pytest.mark.parametrize("prompt", [1000, 1020, 1023])
+def test_routing_has_its_dollars_although_all_prompts_cross_a_power_of_two(prompt: int) -> None:
+    calls = [Call(day, hour=9 + place, prompt=prompt, output=0) for day in range(-7, 0) for place in range(4)]
+    longer = later(calls, lambda call: replace(call, prompt=1030))
+    rerouted = [replace(call, model="large") if call.hour < 11 else call for call in longer]
+    found = spend.moved(spend.bridge([*calls, *rerouted]))
+    assert set(found) == {"prompt_length", "routing"}
+    # Half of the prompts cost five times as much. An eighth of them is counted in another band, and half of that is lost.
+    mean = sum(spend.money(call.prompt * spend.rate(call, "input_uncached")) for call in (*calls, *longer)) / 2
+    assert found["routing"] == pytest.approx(2 * mean, rel=Decimal("0.07"))
+
+
 def test_features_that_come_and_go_are_drivers_of_their_own() -> None:
     child = spend.bridge([*BEFORE, *week(feature="old"), *later(BEFORE), *later(week(feature="fresh"))])
     found = spend.moved(child)
