@@ -28,8 +28,11 @@ def relation(snapshot: Snapshot, table: str, also: tuple[str, ...] = ()) -> str:
     if not files:
         return f"SELECT {empty} WHERE false"
     names = ", ".join(engine.identifier(name) for name, _ in columns)
-    read = f"read_parquet([{', '.join(map(engine.literal, files))}], hive_partitioning = true, union_by_name = true)"
-    if snapshot.schema_version == schema.SCHEMA_VERSION:
+    # Files of one schema need no look at every one of them before the first row is read.
+    is_current = snapshot.schema_version == schema.SCHEMA_VERSION
+    union = "" if is_current else ", union_by_name = true"
+    read = f"read_parquet([{', '.join(map(engine.literal, files))}], hive_partitioning = true{union})"
+    if is_current:
         return f"SELECT {names} FROM {read}"
     # Files of an older schema lack columns; those are NULL.
     virtual = "".join(f", {name}" for name in also)
