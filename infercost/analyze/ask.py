@@ -1,6 +1,5 @@
 """One call a command: open the store, work out the windows, ask, and return plain figures."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -29,10 +28,8 @@ def make_report(
     baseline = windows.baseline_window(window, compare)
     sections = tuple(tuple(part.strip() for part in each.split("+")) for each in by.split(",") if each.strip())
     with connect(source) as connection:
-        report = build.build_report(connection, window, baseline, sections, settings, now)
-        if baseline is not None:
-            found = explain.explain_report(connection, window, baseline, settings.zone, now)
-            report = replace(report, explanation=found)
+        found = explain.explain_report(connection, window, baseline, settings.zone, now) if baseline else None
+        report = build.build_report(connection, window, baseline, sections, settings, now, found)
     return report if isinstance(source, Store) else build.restated(report, source.restated)
 
 

@@ -10,6 +10,7 @@ from infercost import schema
 from infercost.analyze import queries
 from infercost.analyze.budgets import budget_use
 from infercost.analyze.daily import daily_cost
+from infercost.analyze.explanation import Explanation
 from infercost.analyze.headline import Known, day_text, headline
 from infercost.analyze.report import AliasedModel, Figures, NamedCount, Report, Row, Section, Trust, Window
 from infercost.errors import NoDataError
@@ -40,6 +41,7 @@ def build_report(
     by: tuple[tuple[str, ...], ...],
     config: "Config",
     now: datetime,
+    explanation: Explanation | None = None,
 ) -> Report:
     """Return the report on `window`, compared with `baseline`, with a section for each entry of `by` (empty = default).
 
@@ -60,7 +62,7 @@ def build_report(
     )
     daily, daily_sql = daily_cost(connection, window, baseline)
     return Report(
-        headline=headline(total, sections[0], window, baseline, known),
+        headline=headline(total, sections[0], window, baseline, known, explanation),
         zone=config.zone,
         currency=CURRENCY,
         generated_at=now,
@@ -72,6 +74,7 @@ def build_report(
         daily_sql=daily_sql,
         sections=sections,
         budgets=budget_use(connection, config, window.end),
+        explanation=explanation,
     )
 
 

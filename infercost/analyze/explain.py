@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 DEFAULT_BY: tuple[tuple[str, ...], ...] = (("feature",), ("route",))
 """What the split is shown by unless it is asked for otherwise."""
 
+REPORT_BY: tuple[tuple[str, ...], ...] = (("feature",), ("cohort",), ("route",), ("feature", "route", "model"))
+"""What a report has it by."""
+
 CONTRIBUTIONS = 8
 """Driver and segment pairs that are named; the others are one row."""
 
@@ -119,7 +122,7 @@ def explain_report(
 ) -> Explanation | None:
     """Return why the spend of a report's windows differs, or None when its baseline holds no attempt."""
     try:
-        return explain(connection, Question(window, baseline, DEFAULT_BY, ()), zone, now)
+        return explain(connection, Question(window, baseline, REPORT_BY, ()), zone, now)
     except NoDataError:
         return None
 

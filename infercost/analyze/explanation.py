@@ -26,6 +26,10 @@ VERDICTS: dict[str, str] = {
 LEAST_SHARE = Decimal("0.01")
 """An effect counts from this share of spend on."""
 
+MOST_SENTENCES = 5
+ENOUGH = Decimal("0.9")
+"""Share of all movement after which no further driver gets a sentence."""
+
 Condition = tuple[str, str]
 """A dimension and its value."""
 
@@ -179,6 +183,20 @@ class Explanation:
     def change(self) -> Decimal:
         """What spend changed by, US dollars."""
         return self.after - self.before
+
+    @property
+    def main_lines(self) -> tuple[DriverLine, ...]:
+        """The drivers worth a sentence, the largest first: none that is within its noise or below 1 % of spend."""
+        floor = max(self.matched, self.after) * LEAST_SHARE
+        lines = [line for line in self.drivers if line.verdict != WITHIN and abs(line.effect) >= floor and line.effect]
+        lines.sort(key=lambda line: (-abs(line.effect), line.name))
+        gross = sum((abs(line.effect) for line in self.drivers), Decimal(0))
+        chosen: list[DriverLine] = []
+        for line in lines[:MOST_SENTENCES]:
+            if sum((abs(each.effect) for each in chosen), Decimal(0)) >= gross * ENOUGH:
+                break
+            chosen.append(line)
+        return tuple(chosen)
 
     @property
     def residual(self) -> Decimal:

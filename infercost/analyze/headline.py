@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from infercost.analyze.explanation import DriverLine, Explanation
 from infercost.analyze.report import Row, Section, Window
 
 FLAT = Decimal("0.005")
@@ -14,7 +15,9 @@ _WORTH_A_WHILE = Decimal("0.25")
 _MOST = Decimal("0.5")
 
 NAMED = 3
-"""Segments that a sentence names at most."""
+"""Causes or segments that a sentence names at most."""
+
+_NAME_LENGTH = 40
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -28,12 +31,19 @@ class Known:
     oldest_event: datetime | None
 
 
-def headline(total: Row, section: Section, window: Window, baseline: Window | None, known: Known) -> str:
-    """Return the sentence for `total`, with the segments of `section` that moved most."""
+def headline(
+    total: Row,
+    section: Section,
+    window: Window,
+    baseline: Window | None,
+    known: Known,
+    explanation: Explanation | None = None,
+) -> str:
+    """Return the sentence for `total`: its causes where there is an explanation, else the segments that moved most."""
     span = _in(window)
     if not known.current:
         return f"Spend {span} is not known: none of the {total.current.attempts:,} attempts has a price."
-    parts = [_what(total, section, window, baseline, known)]
+    parts = [_what(total, section, window, baseline, known, explanation)]
     if total.current.unpriced_attempts:
         left_out, attempts = total.current.unpriced_attempts, total.current.attempts
         parts.append(f"{left_out:,} of {attempts:,} attempts have no price and are left out")
@@ -70,7 +80,14 @@ def window_text(window: Window) -> str:
     return f"the time from {_clock(window.start)} to {_clock(window.end)}"
 
 
-def _what(total: Row, section: Section, window: Window, baseline: Window | None, known: Known) -> str:
+def _what(
+    total: Row,
+    section: Section,
+    window: Window,
+    baseline: Window | None,
+    known: Known,
+    explanation: Explanation | None,
+) -> str:
     cost, before = total.current.cost, total.baseline
     spent = f"Spend was {money(cost)} {_in(window)}" if cost else f"Nothing was spent {_in(window)}"
     if baseline is None or before is None:
@@ -83,10 +100,40 @@ def _what(total: Row, section: Section, window: Window, baseline: Window | None,
     if cost == 0 and before.cost == 0:
         return f"{spent}, nor in {against}"
     if abs(total.change) <= FLAT * before.cost:
-        return f"Spend held at {money(cost)}{_ratio(total)} {_in(window)}, against {against}"
+        return f"Spend held at {money(cost)}{_ratio(total)} {_in(window)}, against {against}{_causes(explanation)}"
     verb = "rose" if total.change > 0 else "fell"
-    moved = f"Spend {verb} {money(abs(total.change))}{_ratio(total)} to {money(cost)} {_in(window)}, against {against}"
-    return moved + _movers(section, total)
+    moved = (
+        f"Spend {verb} {money(abs(total.change))}{_ratio(total)} from {money(before.cost)} to {money(cost)} "
+        f"{_in(window)}, against {against}"
+    )
+    return moved + (_movers(section, total) if explanation is None else _causes(explanation))
+
+
+def _causes(explanation: Explanation | None) -> str:
+    """Name the drivers that made most of the change, with their dollars and share of it, and what did not move."""
+    if explanation is None:
+        return ""
+    lines = explanation.main_lines[:NAMED]
+    text = ": " + _listed([_cause(line, explanation) for line in lines]) if lines else ""
+    if not lines:
+        text = "; no driver moved by more than it usually does"
+    if not any(line.effect for line in explanation.drivers if line.name == "list_price"):
+        text += "; no list price changed"
+    return text
+
+
+def _cause(line: DriverLine, explanation: Explanation) -> str:
+    title = line.title[0].lower() + line.title[1:]
+    where = ""
+    if line.segment is not None and line.segment.values:
+        values = line.segment.values[0]
+        named = ", ".join(
+            value if len(value) <= _NAME_LENGTH else f"{value[:_NAME_LENGTH]}…" for value in values[:NAMED]
+        )
+        where = f" in {named}" + (f" and {len(values) - NAMED} more" if len(values) > NAMED else "")
+    share = line.effect / explanation.change if explanation.change else Decimal(0)
+    told = f" ({share:.0%})".replace("%", " %") if Decimal("0.005") <= share <= 1 else ""
+    return f"{title}{where} {'+' if line.effect > 0 else ''}{money(line.effect)}{told}"
 
 
 def _movers(section: Section, total: Row) -> str:

@@ -1,7 +1,9 @@
 """The bridge and the tables beside it, in cents that add up: what every renderer of an explanation draws."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate, pairwise
 
 from infercost.analyze.drivers.factors import SHIFTS
 from infercost.analyze.explanation import DriverLine, Explanation, SplitTable
@@ -18,9 +20,67 @@ COLUMNS = 3
 
 
 def bridge_rows(explanation: Explanation) -> list[tuple[DriverLine, Decimal]]:
-    """Return every driver with its effect in cents; the cents add up to the change in cents."""
-    cents = closed([line.effect for line in explanation.drivers])
-    return list(zip(explanation.drivers, cents, strict=True))
+    """Return every driver with its effect in cents; the cents add up to the change in cents.
+
+    Shifts between the rows of a table are none of the whole.
+    """
+    lines = [line for line in explanation.drivers if line.name != SHIFTS]
+    return list(zip(lines, closed([line.effect for line in lines]), strict=True))
+
+
+Span = tuple[float, float]
+"""Where a bar begins and ends, in percent of its track."""
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """The bars of the bridge: before, a step for each of `bridge_rows` that begins where the last one ended, after.
+
+    The track begins at `floor` dollars: where spend is large against its change, both whole bars are cut there.
+    """
+
+    before: Span
+    steps: tuple[Span, ...]
+    after: Span
+    floor: Decimal
+
+
+def waterfall(explanation: Explanation) -> Waterfall:
+    """Return the bars of the bridge."""
+    return fall(explanation.before, [line.effect for line, _ in bridge_rows(explanation)])
+
+
+def fall(before: Decimal, effects: Sequence[Decimal]) -> Waterfall:
+    """Return the bars of a bridge from `before` over `effects`."""
+    levels = list(accumulate(effects, initial=before))
+    low, high = min(levels), max(levels)
+    room = (high - low) * ROOM
+    floor = low - room if low - room > 0 else min(low, Decimal(0))
+    size = high - floor or Decimal(1)
+    at = [round(float((level - floor) / size * 100), 2) for level in levels]
+    steps = tuple((min(pair), max(pair)) for pair in pairwise(at))
+    return Waterfall((0.0, at[0]), steps, (0.0, at[-1]), floor)
+
+
+ROOM = Decimal("0.25")
+"""Part of the track below its lowest step."""
+
+
+def ends(explanation: Explanation) -> tuple[Decimal, Decimal]:
+    """Return both windows in cents, which differ by exactly what the rows of the bridge add up to."""
+    before = round(explanation.before, 2)
+    return before, before + change_cents(explanation)
+
+
+def check_text(explanation: Explanation) -> str:
+    """Return the sum of the bridge as one line, and where its bars begin."""
+    before, after = ends(explanation)
+    word = "-" if after < before else "+"
+    text = f"{before:,.2f} {word} {abs(after - before):,.2f} = {after:,.2f}"
+    residual = "nothing is left over" if not explanation.residual else f"left over: {explanation.residual:f}"
+    floor = waterfall(explanation).floor
+    cut = f" The bars begin at {fmt.dollars(floor)}." if floor > 0 else ""
+    return f"Check: {text}; {residual}.{cut}"
 
 
 def change_cents(explanation: Explanation) -> Decimal:
@@ -42,7 +102,7 @@ def _titles(explanation: Explanation) -> dict[str, str]:
 
 def idle_text(explanation: Explanation) -> str:
     """Return the drivers that did nothing, which is an answer too; empty when all did something."""
-    idle = [line.title.lower() for line, cents in bridge_rows(explanation) if not cents and line.name != SHIFTS]
+    idle = [line.title.lower() for line, cents in bridge_rows(explanation) if not cents]
     return f"$0.00: {', '.join(idle)}" if idle else ""
 
 

@@ -1,35 +1,118 @@
-"""Plotly figures as plain dicts, one for light and one for dark: drawn by the page's own copy of plotly.js."""
+"""Charts as shapes in percent of their plot: the page draws them as SVG, which needs no script and prints as it is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
 
+from infercost.analyze.drivers.factors import SHIFTS
+from infercost.analyze.explanation import DriverLine, Explanation
 from infercost.analyze.report import DayCost, Report
+from infercost.render import axis, why
 from infercost.render import format as fmt
-from infercost.render.palette import DARK, LIGHT
+from infercost.render.axis import Axis
 
-CONFIG: dict[str, Any] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
-"""Plotly's config for every chart: no logo, no tool bar, follows the width of the page."""
+HUES = 5
+"""Drivers that have a colour of their own; the others are drawn together."""
 
-CHART_HEIGHT = 280
+MOST_MARKS = 9
+"""Moments that are marked on a chart, the dearest first."""
+
 _DAYS_OF_A_WEEK = 7
 _TICKS = 5
 """Dates that fit under a chart 350 px wide; a week of days has short labels and shows all."""
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+_DOTTED = 14
+"""Points up to which each has a dot."""
 
 
-def daily_figures(report: Report) -> dict[str, Any]:
-    """Return the chart of daily cost as `{"light": figure, "dark": figure, "config": …}`, ready for JSON.
+@dataclass(frozen=True)
+class Tick:
+    """A label of an axis, `at` percent from the left or from the top."""
 
-    The current window is a solid line over an area, the baseline a dashed line, matched by position; a hover names
-    both dates and both amounts. Amounts become floats here: a chart is for the eye.
-    """
-    return {"light": _daily(report, LIGHT), "dark": _daily(report, DARK), "config": CONFIG}
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as an SVG path, with the area under it and a dot a point where there are few; `kind` is its CSS class."""
+
+    kind: str
+    path: str
+    area: str = ""
+    dots: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle in percent of the plot, from its top left."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Moments in one bucket that a chart marks: where, under which number, and what began there."""
+
+    at: float
+    number: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tip:
+    """What a pointer over a bucket shows; it opens to the left in the right half."""
+
+    left: float
+    width: float
+    lines: tuple[str, ...]
+
+    @property
+    def opens_left(self) -> bool:
+        """Whether there is more room on the left."""
+        return self.left + self.width / 2 > 50
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything that is drawn in a plot."""
+
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    tips: tuple[Tip, ...]
+    zero: float
+    lines: tuple[Line, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 def has_daily(report: Report) -> bool:
     """Return whether there is a line to draw: two points or more, and not all of them zero."""
     return len(report.daily) > 1 and any(point.current_cost or point.baseline_cost for point in report.daily)
+
+
+def daily(report: Report) -> Chart:
+    """Return the cost of both windows by day (or hour), matched by position; moments of the explanation are marked."""
+    points = report.daily
+    now = [float(point.current_cost) for point in points]
+    before = [None if point.baseline_cost is None else float(point.baseline_cost) for point in points]
+    scale = axis.amounts(0, max((*now, *(each for each in before if each is not None)), default=0))
+    lines = [_line("now", now, scale, filled=True)]
+    if report.baseline is not None:
+        lines.insert(0, _line("before", before, scale))
+    return Chart(
+        x_ticks=_dates(report, [point.current_start for point in points]),
+        y_ticks=_amounts(scale),
+        tips=_tips([_daily_lines(report, point) for point in points]),
+        zero=100 - scale.at(0),
+        lines=tuple(lines),
+        marks=_marks(report, [point.current_start for point in points]),
+    )
 
 
 def is_hourly(report: Report) -> bool:
@@ -39,116 +122,161 @@ def is_hourly(report: Report) -> bool:
 
 def point_label(report: Report, start: datetime) -> str:
     """Return the name of one point: `Sun 8 Nov 2026`, or `8 Nov 2026 14:00` in a window of hours."""
-    local = start.astimezone(fmt.zone(report.zone))
-    return fmt.moment(local, report.zone) if is_hourly(report) else fmt.day(local, weekday=True)
+    return bucket_label(start, report.zone, hourly=is_hourly(report))
 
 
-def _daily(report: Report, colours: dict[str, str]) -> dict[str, Any]:
-    import plotly.graph_objects as go
-
-    traces = [_current(report, colours)]
-    if report.baseline is not None:
-        traces.insert(0, _baseline(report, colours))
-    figure = go.Figure(data=traces)
-    figure.update_layout(template=None, **_layout(report, colours))
-    drawn: dict[str, Any] = figure.to_plotly_json()
-    return drawn
+def bucket_label(start: datetime, zone: str, *, hourly: bool) -> str:
+    """Return the name of a day, or of an hour, in the zone."""
+    return fmt.moment(start, zone) if hourly else fmt.day(start.astimezone(fmt.zone(zone)), weekday=True)
 
 
-def _current(report: Report, colours: dict[str, str]) -> Any:
-    import plotly.graph_objects as go
-
-    return go.Scatter(
-        name="this window",
-        x=[point.position for point in report.daily],
-        y=[float(point.current_cost) for point in report.daily],
-        text=[_hover(report, point) for point in report.daily],
-        hovertemplate="%{text}<extra></extra>",
-        mode="lines+markers" if len(report.daily) <= 14 else "lines",
-        marker={"size": 6, "color": colours["current"]},
-        line={"color": colours["current"], "width": 2.5},
-        fill="tozeroy",
-        fillcolor=colours["current_fill"],
-    )
-
-
-def _baseline(report: Report, colours: dict[str, str]) -> Any:
-    import plotly.graph_objects as go
-
-    return go.Scatter(
-        name="window before",
-        x=[point.position for point in report.daily],
-        y=[None if point.baseline_cost is None else float(point.baseline_cost) for point in report.daily],
-        hoverinfo="skip",
-        mode="lines",
-        line={"color": colours["baseline"], "width": 2, "dash": "6px,4px"},
-    )
+def _line(kind: str, values: Sequence[float | None], scale: Axis, *, filled: bool = False) -> Line:
+    """Return values as a path; it is broken where a value is unknown."""
+    places = [
+        None if value is None else (_middle(number, len(values)), round(100 - scale.at(value), 3))
+        for number, value in enumerate(values)
+    ]
+    path, pen = [], "M"
+    for place in places:
+        if place is None:
+            pen = "M"
+            continue
+        path.append(f"{pen}{place[0]} {place[1]}")
+        pen = "L"
+    known = [place for place in places if place is not None]
+    drawn = " ".join(path)
+    bottom = round(100 - scale.at(0), 3)
+    area = f"{drawn} L{known[-1][0]} {bottom} L{known[0][0]} {bottom} Z" if filled and known else ""
+    dots = " ".join(f"M{x} {y}h0" for x, y in known) if len(values) <= _DOTTED else ""
+    return Line(kind, drawn, area, dots)
 
 
-def _hover(report: Report, point: DayCost) -> str:
-    lines = [f"<b>{point_label(report, point.current_start)}</b>  {fmt.dollars(point.current_cost)}"]
+def _middle(number: int, count: int) -> float:
+    return round((number + 0.5) / count * 100, 3)
+
+
+def _amounts(scale: Axis) -> tuple[Tick, ...]:
+    step = Decimal(repr(scale.ticks[1])) - Decimal(repr(scale.ticks[0]))
+    places = max(0, -int(step.normalize().as_tuple().exponent))
+    return tuple(Tick(round(100 - scale.at(each), 3), fmt.money(Decimal(repr(each)), places)) for each in scale.ticks)
+
+
+def _tips(texts: Sequence[tuple[str, ...]]) -> tuple[Tip, ...]:
+    width = round(100 / len(texts), 4) if texts else 0.0
+    return tuple(Tip(round(number * 100 / len(texts), 3), width, lines) for number, lines in enumerate(texts))
+
+
+def _daily_lines(report: Report, point: DayCost) -> tuple[str, ...]:
+    lines = [f"{point_label(report, point.current_start)}: {fmt.dollars(point.current_cost)}"]
     if point.baseline_start is not None and point.baseline_cost is not None:
-        lines.append(f"{point_label(report, point.baseline_start)}  {fmt.dollars(point.baseline_cost)}")
+        lines.append(f"{point_label(report, point.baseline_start)}: {fmt.dollars(point.baseline_cost)}")
         change = point.current_cost - point.baseline_cost
         ratio = f" ({fmt.percent(float(change / point.baseline_cost), signed=True)})" if point.baseline_cost else ""
         lines.append(f"{fmt.dollars(change, signed=True)}{ratio}")
-    return "<br>".join(lines)
+    return tuple(lines)
 
 
-def _layout(report: Report, colours: dict[str, str]) -> dict[str, Any]:
-    last = max(1, len(report.daily) - 1)
-    step = 1 if len(report.daily) <= _DAYS_OF_A_WEEK else -(-len(report.daily) // _TICKS)
-    ticks = report.daily[::step]
-    axis = {"fixedrange": True, "zeroline": False, "automargin": True, "tickfont": {"color": colours["quiet"]}}
-    return {
-        "height": CHART_HEIGHT,
-        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
-        "paper_bgcolor": colours["paper"],
-        "plot_bgcolor": colours["paper"],
-        "font": {"family": _FONT, "size": 12, "color": colours["ink"]},
-        "showlegend": False,
-        "hovermode": "x",
-        "hoverdistance": -1,
-        "spikedistance": -1,
-        "hoverlabel": {
-            "bgcolor": colours["panel"],
-            "bordercolor": colours["line"],
-            "font": {"family": _FONT, "size": 13, "color": colours["ink"]},
-            "align": "left",
-        },
-        "xaxis": axis
-        | {
-            "showgrid": False,
-            "range": [-0.04 * last, 1.04 * last],
-            "tickmode": "array",
-            "tickvals": [point.position for point in ticks],
-            "ticktext": _tick_texts(report, ticks),
-            "tickangle": 0,
-            "showspikes": True,
-            "spikemode": "across",
-            "spikethickness": 1,
-            "spikedash": "solid",
-            "spikecolor": colours["line"],
-        },
-        "yaxis": axis
-        | {
-            "rangemode": "tozero",
-            "nticks": 6,
-            "tickprefix": "$",
-            "separatethousands": True,
-            "exponentformat": "none",
-            "gridcolor": colours["line"],
-        },
-    }
-
-
-def _tick_texts(report: Report, ticks: Sequence[DayCost]) -> list[str]:
+def _dates(report: Report, starts: Sequence[datetime]) -> tuple[Tick, ...]:
     """Return short labels that fit a narrow page: `8 Nov`, `9`, `10`; the month where it begins or changes."""
-    times = [point.current_start.astimezone(fmt.zone(report.zone)) for point in ticks]
-    if is_hourly(report):
-        return [f"{time:%H:%M}" for time in times]
-    months = [None, *(time.month for time in times)]
-    return [
-        str(time.day) if time.month == month else fmt.short_day(time)
-        for time, month in zip(times, months, strict=False)
-    ]
+    step = 1 if len(starts) <= _DAYS_OF_A_WEEK else -(-len(starts) // _TICKS)
+    times = [(place, start.astimezone(fmt.zone(report.zone))) for place, start in enumerate(starts)][::step]
+    month, ticks = 0, []
+    for place, time in times:
+        text = f"{time:%H:%M}" if is_hourly(report) else fmt.short_day(time) if time.month != month else str(time.day)
+        month = time.month
+        ticks.append(Tick(_middle(place, len(starts)), text))
+    return tuple(ticks)
+
+
+def _marks(report: Report, starts: Sequence[datetime]) -> tuple[Mark, ...]:
+    """Return when drivers began, prices took effect and names were new, by the point that they lie in."""
+    explanation = report.explanation
+    if explanation is None:
+        return ()
+    began = [(line.onset.began, f"{line.title} began") for line in explanation.main_lines if line.onset]
+    new = [(event.when, why.event_text(event, explanation)) for event in explanation.events]
+    texts: dict[int, list[str]] = {}
+    for when, text in [*began, *new][:MOST_MARKS]:
+        place = max((number for number, start in enumerate(starts) if start <= when), default=None)
+        if place is not None:
+            texts.setdefault(place, []).append(text)
+    return tuple(
+        Mark(_middle(place, len(starts)), number, tuple(texts[place]))
+        for number, place in enumerate(sorted(texts), start=1)
+    )
+
+
+@dataclass(frozen=True)
+class Hue:
+    """A driver with a colour: its CSS class, its name (None: all others), its title, its effect in each bucket."""
+
+    kind: str
+    name: str | None
+    title: str
+    series: tuple[Decimal, ...]
+
+
+def hues(explanation: Explanation) -> tuple[Hue, ...]:
+    """Return the drivers that moved most in a bucket's sum, in the order of the bridge, and all others together."""
+    dated = [line for line in explanation.drivers if any(line.series) and line.name not in ("calendar", SHIFTS)]
+    largest = sorted(dated, key=lambda line: (-_size(line), line.name))[:HUES]
+    chosen = [line for line in dated if line in largest]
+    found = [Hue(f"hue{number}", line.name, line.title, line.series) for number, line in enumerate(chosen, start=1)]
+    others = [line.series for line in dated if line not in largest]
+    if others:
+        found.append(
+            Hue("others", None, "All others", tuple(sum(each, Decimal(0)) for each in zip(*others, strict=True)))
+        )
+    return tuple(found)
+
+
+def _size(line: DriverLine) -> Decimal:
+    return sum(map(abs, line.series), Decimal(0))
+
+
+def stacked(report: Report, explanation: Explanation, drawn: Sequence[Hue]) -> Chart:
+    """Return what each driver did by day (or hour) against the matched baseline: rises above zero, falls below."""
+    starts = explanation.buckets
+    columns = [[float(hue.series[place]) for hue in drawn] for place in range(len(starts))]
+    scale = axis.amounts(
+        min((sum(each for each in column if each < 0) for column in columns), default=0),
+        max((sum(each for each in column if each > 0) for column in columns), default=0),
+    )
+    return Chart(
+        x_ticks=_dates(report, starts),
+        y_ticks=_amounts(scale),
+        tips=_tips([_stack_lines(explanation, drawn, place) for place in range(len(starts))]),
+        zero=round(100 - scale.at(0), 3),
+        blocks=tuple(block for place, column in enumerate(columns) for block in _stack(drawn, place, column, scale)),
+    )
+
+
+def _stack(drawn: Sequence[Hue], place: int, column: Sequence[float], scale: Axis) -> list[Block]:
+    width = 100 / len(drawn[0].series)
+    blocks = []
+    ends = {True: 0.0, False: 0.0}
+    for hue, value in zip(drawn, column, strict=True):
+        if not value:
+            continue
+        start, end = ends[value > 0], ends[value > 0] + value
+        ends[value > 0] = end
+        top, bottom = 100 - scale.at(max(start, end)), 100 - scale.at(min(start, end))
+        blocks.append(
+            Block(
+                hue.kind,
+                round((place + 0.14) * width, 3),
+                round(top, 3),
+                round(0.72 * width, 3),
+                round(bottom - top, 3),
+            )
+        )
+    return blocks
+
+
+def _stack_lines(explanation: Explanation, drawn: Sequence[Hue], place: int) -> tuple[str, ...]:
+    hourly = explanation.bucket_unit == "hour"
+    total = sum((hue.series[place] for hue in drawn), Decimal(0))
+    label = bucket_label(explanation.buckets[place], explanation.zone, hourly=hourly)
+    moved = sorted((hue for hue in drawn if hue.series[place]), key=lambda hue: -abs(hue.series[place]))
+    named = [(label, total), *((hue.title, hue.series[place]) for hue in moved)]
+    return tuple(f"{name}: {fmt.dollars(effect, signed=True)}" for name, effect in named)

@@ -1,16 +1,16 @@
 """The report as one self-contained HTML page: no network, works without JavaScript, same report -> same bytes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from infercost import __version__, assets
-from infercost.analyze.explanation import WITHIN, DriverLine
+from infercost.analyze.explanation import WITHIN, DriverLine, Explanation
 from infercost.analyze.report import BudgetUse, DayCost, Report, Section
-from infercost.render import bridge, charts, trust, why
+from infercost.render import bridge, charts, drill, trust, why
 from infercost.render import format as fmt
 from infercost.render.measures import measures
 from infercost.render.palette import DARK, LIGHT
@@ -21,6 +21,9 @@ TOP_ROWS: Final = 10
 
 MOST_ROWS: Final = 200
 """Rows of a section that the page holds; the rest is one row, and whole in the JSON report."""
+
+MOST_CONTRIBUTORS: Final = 15
+"""Rows of the table of contributors; the others are one row."""
 
 HEADLINE_LENGTH: Final = 600
 
@@ -70,6 +73,7 @@ class _DriverView:
     only: Cell
     undo: Cell
     verdict: str
+    idle: bool
 
 
 @dataclass(frozen=True)
@@ -105,24 +109,13 @@ def render_html(report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    drawn = {"daily": charts.daily_figures(report)} if charts.has_daily(report) else {}
     parts = [(part.template, part.view(report)) for part in PARTS]
     return environment.get_template("report.html").render(
         title=f"Inference cost, {trust.window_text(report.current, report.zone)}",
         description=fmt.name(report.headline, HEADLINE_LENGTH),
         palette={"light": LIGHT, "dark": DARK},
-        plotly_js=_plotly_js() if drawn else None,
-        charts=drawn,
         parts=[(template, view) for template, view in parts if view is not None],
     )
-
-
-def _plotly_js() -> Any:
-    """Return plotly.js as markup that is safe inside a script element, for it never closes one."""
-    from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
-
-    return Markup(get_plotlyjs().replace("</script", "<\\/script"))  # noqa: S704 - a packaged file, not data
 
 
 def _headline(report: Report) -> dict[str, Any]:
@@ -145,12 +138,25 @@ def _why(report: Report) -> dict[str, Any] | None:
     if explanation is None:
         return None
     change = bridge.change_cents(explanation)
-    largest = max(abs(line.effect) for line in explanation.drivers)
+    before, after = bridge.ends(explanation)
+    fall = bridge.waterfall(explanation)
+    hues = charts.hues(explanation)
     return {
         "sentences": why.sentences(explanation),
-        "rows": [_driver(line, cents, largest) for line, cents in bridge.bridge_rows(explanation) if cents],
+        "rows": [
+            _driver(line, cents, step)
+            for (line, cents), step in zip(bridge.bridge_rows(explanation), fall.steps, strict=True)
+        ],
+        "before": Cell(f"{before:,.2f}", fmt.exact_dollars(explanation.before)),
+        "after": Cell(f"{after:,.2f}", fmt.exact_dollars(explanation.after)),
+        "before_bar": _span(fall.before, "whole"),
+        "after_bar": _span(fall.after, "whole"),
         "change": Cell(bridge.amount(change), fmt.exact_dollars(explanation.change, signed=True)),
-        "idle": bridge.idle_text(explanation),
+        "check": bridge.check_text(explanation),
+        "hues": hues,
+        "stacked": charts.stacked(report, explanation, hues) if hues and explanation.buckets else None,
+        "unit": explanation.bucket_unit,
+        "series": list(_series(explanation, hues)),
         "notes": bridge.notes(explanation),
         "contributions": [
             (name, _amount(effect, cents)) for name, effect, cents in bridge.contribution_rows(explanation)
@@ -161,18 +167,31 @@ def _why(report: Report) -> dict[str, Any] | None:
     }
 
 
-def _driver(line: DriverLine, cents: Decimal, largest: Decimal) -> _DriverView:
-    width = round(float(abs(line.effect) / largest * 50), 2)
+def _series(explanation: Explanation, hues: tuple[charts.Hue, ...]) -> Iterator[tuple[str, list[Cell]]]:
+    """Yield the name of each bucket with what the drivers of the stacked chart did in it."""
+    hourly = explanation.bucket_unit == "hour"
+    for place, start in enumerate(explanation.buckets):
+        cells = [_amount(hue.series[place], hue.series[place]) for hue in hues]
+        yield charts.bucket_label(start, explanation.zone, hourly=hourly), cells
+
+
+def _span(span: tuple[float, float], shade: str) -> Bar:
+    start, end = span
+    return Bar(start, round(end - start, 2), shade)
+
+
+def _driver(line: DriverLine, cents: Decimal, step: tuple[float, float]) -> _DriverView:
     shade = "quiet" if line.verdict == WITHIN else tone(line.effect)
     return _DriverView(
         anchor=why.row_id(line),
         title=line.title,
         where=why.where_text(line),
-        effect=_amount(line.effect, cents),
-        bar=Bar(50 if line.effect > 0 else 50 - width, width, shade),
+        effect=_amount(line.effect if cents else Decimal(0), cents),
+        bar=_span(step, shade),
         only=Cell(bridge.amount(line.only), fmt.exact_dollars(line.only, signed=True)),
         undo=Cell(bridge.amount(line.undo), fmt.exact_dollars(line.undo, signed=True)),
-        verdict=why.verdict_text(line),
+        verdict=why.verdict_text(line) if cents else "",
+        idle=not cents,
     )
 
 
@@ -180,12 +199,70 @@ def _amount(exact: Decimal, cents: Decimal) -> Cell:
     return Cell(bridge.amount(cents), fmt.exact_dollars(exact, signed=True), tone(exact))
 
 
+def _contributors(report: Report) -> dict[str, Any] | None:
+    """Return where spend changed: the finest table of the explanation, largest changes first, with a rest row."""
+    explanation = report.explanation
+    finest = next((each for each in explanation.tables if len(each.dimensions) > 1), None) if explanation else None
+    if explanation is None or finest is None:
+        return None
+    hues = charts.hues(explanation)
+    found = drill.contributors(explanation, finest, hues, MOST_CONTRIBUTORS)
+    return {
+        "dimensions": finest.dimensions,
+        "hues": hues,
+        "rows": [
+            {
+                "names": [Cell(fmt.name(value) if value else "", fmt.full_name(value)) for value in row.values],
+                "before": f"{row.before:,.2f}",
+                "now": f"{row.after:,.2f}",
+                "change": _amount(row.change, row.change),
+                "share": fmt.percent(row.share),
+                "blocks": row.blocks,
+            }
+            for row in found
+        ],
+        "change": _amount(explanation.change, sum((row.change for row in found), Decimal(0))),
+    }
+
+
+def _drill(report: Report) -> dict[str, Any] | None:
+    """Return every part of the spend by one dimension, each with its own sentence and bridge."""
+    explanation = report.explanation
+    single = [each for each in explanation.tables if len(each.dimensions) == 1] if explanation else []
+    if explanation is None or not single:
+        return None
+    groups = []
+    for each in single:
+        (dimension,) = each.dimensions
+        parts = [
+            _part(part, f"drill-{dimension}-{number}".replace("_", "-"))
+            for number, part in enumerate(drill.parts(explanation, each), start=1)
+        ]
+        groups.append({"dimension": dimension.replace("_", " "), "parts": parts})
+    return {"groups": groups}
+
+
+def _part(part: drill.Part, anchor: str) -> dict[str, Any]:
+    return {
+        "part": part,
+        "anchor": anchor,
+        "change": _amount(part.change, part.change),
+        "before": f"{part.before:,.2f}",
+        "after": f"{part.after:,.2f}",
+        "before_bar": _span(part.bars.before, "whole"),
+        "after_bar": _span(part.bars.after, "whole"),
+        "steps": [
+            (step.title, _amount(step.effect, step.cents), _span(step.span, tone(step.effect))) for step in part.steps
+        ],
+    }
+
+
 def _daily(report: Report) -> dict[str, Any]:
     return {
         "unit": "hour" if charts.is_hourly(report) else "day",
         "window": trust.window_text(report.current, report.zone),
         "baseline": None if report.baseline is None else trust.window_text(report.baseline, report.zone),
-        "drawn": charts.has_daily(report),
+        "drawn": charts.daily(report) if charts.has_daily(report) else None,
         "days": [_day(report, point) for point in report.daily],
         "sql": report.daily_sql,
     }
@@ -264,9 +341,11 @@ def _method(report: Report) -> dict[str, Any]:
 PARTS: Final[tuple[Part, ...]] = (
     Part("headline.html", _headline),
     Part("trust.html", _trust),
-    Part("why.html", _why),
     Part("daily.html", _daily),
+    Part("why.html", _why),
     Part("totals.html", _totals),
+    Part("contributors.html", _contributors),
+    Part("drill.html", _drill),
     Part("sections.html", _sections),
     Part("budgets.html", _budgets),
     Part("method.html", _method),

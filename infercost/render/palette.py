@@ -1,4 +1,4 @@
-"""The one palette of the page and its chart, light and dark: names -> colours.
+"""The one palette of the page and its charts, light and dark: names -> colours.
 
 Rise and fall are vermillion and bluish green after Okabe and Ito, told apart with every common colour blindness;
 no meaning rests on colour alone (signs, bar direction, dashes and words repeat it). Text colours have a contrast of
@@ -24,6 +24,12 @@ LIGHT: Final[dict[str, str]] = {
     "warn": "#855700",
     "bad_paper": "#fdecea",
     "bad": "#b3261e",
+    "hover": "rgba(87, 96, 107, 0.12)",
+    "hue1": "#0072b2",
+    "hue2": "#e69f00",
+    "hue3": "#009e73",
+    "hue4": "#cc79a7",
+    "hue5": "#56b4e9",
 }
 
 DARK: Final[dict[str, str]] = {
@@ -43,4 +49,10 @@ DARK: Final[dict[str, str]] = {
     "warn": "#eec06a",
     "bad_paper": "#351c1b",
     "bad": "#ff9d94",
+    "hover": "rgba(160, 170, 182, 0.16)",
+    "hue1": "#3b9bd9",
+    "hue2": "#e6a923",
+    "hue3": "#2bb587",
+    "hue4": "#d990b9",
+    "hue5": "#9fd4f5",
 }

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from infercost.analyze.explanation import (
-    LEAST_SHARE,
     UNKNOWN,
     VERDICTS,
     WITHIN,
@@ -16,10 +15,6 @@ from infercost.analyze.explanation import (
     Measure,
 )
 from infercost.render import format as fmt
-
-MOST_SENTENCES = 5
-ENOUGH = Decimal("0.9")
-"""Share of all movement after which no further driver gets a sentence."""
 
 MOST_VALUES = 3
 """Values of a segment that are named; the rest is counted."""
@@ -43,21 +38,6 @@ def row_id(line: DriverLine) -> str:
     return f"driver-{line.name.replace('_', '-')}"
 
 
-def main_lines(explanation: Explanation) -> tuple[DriverLine, ...]:
-    """Return the drivers worth a sentence, the largest first: none that is within its noise or below 1 % of spend."""
-    floor = max(explanation.matched, explanation.after) * LEAST_SHARE
-    lines = [line for line in explanation.drivers if line.verdict != WITHIN and abs(line.effect) >= floor]
-    lines = [line for line in lines if line.effect]
-    lines.sort(key=lambda line: (-abs(line.effect), line.name))
-    gross = sum((abs(line.effect) for line in explanation.drivers), Decimal(0))
-    chosen: list[DriverLine] = []
-    for line in lines[:MOST_SENTENCES]:
-        if sum((abs(each.effect) for each in chosen), Decimal(0)) >= gross * ENOUGH:
-            break
-        chosen.append(line)
-    return tuple(chosen)
-
-
 def headline(explanation: Explanation) -> Sentence:
     """Return the one sentence: how much, from what to what, and the causes with their dollars."""
     change = explanation.change
@@ -70,7 +50,7 @@ def headline(explanation: Explanation) -> Sentence:
             f"Spend {word} {fmt.dollars(abs(change))}{share} from {fmt.dollars(explanation.before)} "
             f"to {fmt.dollars(explanation.after)}"
         )
-    lines = main_lines(explanation)[:3]
+    lines = explanation.main_lines[:3]
     causes = ", ".join(f"{_subject(line)} {fmt.dollars(line.effect, signed=True)}" for line in lines)
     text = f"{start}: {causes}." if causes else f"{start}; no driver moved by more than it usually does."
     price = next(line for line in explanation.drivers if line.name == "list_price")
@@ -81,7 +61,7 @@ def headline(explanation: Explanation) -> Sentence:
 
 def sentences(explanation: Explanation) -> tuple[Sentence, ...]:
     """Return a sentence for each driver that is worth one, then what goes for all of them."""
-    found = [Sentence(driver_text(line, explanation), (row_id(line),)) for line in main_lines(explanation)]
+    found = [Sentence(driver_text(line, explanation), (row_id(line),)) for line in explanation.main_lines]
     return (*found, *(Sentence(note, ("total",)) for note in explanation.notes))
 
 
@@ -223,7 +203,7 @@ def event_text(event: Event, explanation: Explanation) -> str:
 
 def undone(explanation: Explanation) -> list[str]:
     """Return the counterfactual of each driver that has a sentence; there is no other calendar."""
-    return [undo_text(line, explanation) for line in main_lines(explanation) if line.name != "calendar"]
+    return [undo_text(line, explanation) for line in explanation.main_lines if line.name != "calendar"]
 
 
 def undo_text(line: DriverLine, explanation: Explanation) -> str:

@@ -86,7 +86,7 @@ def test_routing_has_its_dollars_although_all_prompts_cross_a_power_of_two(promp
     rerouted = [replace(call, model="large") if call.hour < 11 else call for call in longer]
     found = spend.moved(spend.bridge([*calls, *rerouted]))
     assert set(found) == {"prompt_length", "routing"}
-    # Half of the prompts cost five times as much. An eighth of them is counted in another band, and half of that is lost.
+    # Half of the prompts cost five times as much. An eighth of them counts in another band, which loses half of that.
     mean = sum(spend.money(call.prompt * spend.rate(call, "input_uncached")) for call in (*calls, *longer)) / 2
     assert found["routing"] == pytest.approx(2 * mean, rel=Decimal("0.07"))
 

@@ -11,7 +11,7 @@ import typer.main
 from cli.conftest import ROOT, Cli
 from infercost.cli.main import app
 
-ENGINES = ("duckdb", "polars", "pyarrow", "deltalake", "plotly", "jinja2", "numpy", "pandas", "genai_prices")
+ENGINES = ("duckdb", "polars", "pyarrow", "deltalake", "jinja2", "numpy", "pandas", "genai_prices")
 
 
 def _walk(command: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:

@@ -79,6 +79,7 @@ def sample_explanation(before: Decimal, names: tuple[str, ...] = ("search", "sup
         Child((names[0],), before / 4, before / 4 + sum(part.values()), part),
         Child((names[-1],), before - before / 4, before - before / 4 + sum(rest.values()), rest),
     )
+    finer = tuple(replace(child, values=(*child.values, f"model of {child.values[0]}")) for child in children)
     request = MovedRequest(
         "routing",
         f"req-{names[0]}",
@@ -102,7 +103,7 @@ def sample_explanation(before: Decimal, names: tuple[str, ...] = ("search", "sup
         matched=before,
         after=before + change,
         drivers=drivers,
-        tables=(SplitTable(("feature",), children),),
+        tables=(SplitTable(("feature",), children), SplitTable(("feature", "model"), finer)),
         contributions=(
             Contribution("routing", (("feature", names[0]),), Decimal("2390.004")),
             Contribution("retries", (("feature", names[-1]),), Decimal("401.003")),

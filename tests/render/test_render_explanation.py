@@ -75,7 +75,7 @@ def test_sentences_name_rows_that_exist() -> None:
 
 
 def test_what_is_within_normal_variation_gets_no_sentence() -> None:
-    named = {line.name for line in why.main_lines(WEEKS)}
+    named = {line.name for line in WEEKS.main_lines}
     assert "routing" in named
     assert "gateway_cache" not in named
     quiet = tuple(replace(line, verdict="within") for line in WEEKS.drivers)

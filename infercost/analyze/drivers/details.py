@@ -58,9 +58,7 @@ def table(
 
 def _share(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], where: str) -> None:
     """Create `driver_shares`: the classes of each leaf with costs, shares of it, and places by size."""
-    split.weigh(connection, "driver_cells")
-    sums = {name: value for kind in kinds for name, value in split.raw_costs(kind).items()}
-    costs = ", ".join(f"{value} AS {name}" for name, value in sums.items())
+    is_even = split.weigh(connection, "driver_cells")
     keys = f"{', '.join(split.KEYS)}, {factors.SESSION}"
     of_kinds = " UNION ALL ".join(
         f"SELECT {keys}, '{kind}' AS kind, matched_{kind}_0 AS matched, raw_{kind}_0 AS raw_0, raw_{kind}_1 AS raw_1 "
@@ -69,8 +67,8 @@ def _share(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], wher
     )
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_shares AS
-        WITH by_period AS (SELECT {keys}, period, {costs} FROM driver_weighted WHERE {where} GROUP BY ALL),
-        sided AS ({split.sided("by_period", keys, sums)}),
+        WITH {split.by_period(f"(FROM driver_weighted WHERE {where})", keys, (), kinds, is_even=is_even)},
+        sided AS ({split.sided(keys, split.raw_names(kinds))}),
         shares AS (
             SELECT *,
                 row_number() OVER (PARTITION BY {_LEAF} ORDER BY raw_0 + raw_1 DESC, {factors.SESSION}) AS place,

@@ -5,6 +5,7 @@ straight line from the baseline to the current window. For a product that integr
 are whole picodollars that add up to the change of the leaf, so they add up over any leaves in any order.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from infercost.analyze.drivers.quadrature import literals
 from infercost.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import duckdb
 
 KEYS: tuple[str, ...] = (*factors.CELL, "band", *factors.FIRST, *factors.BILLED)
@@ -24,16 +23,15 @@ _CELL = factors.CELL
 _BAND = (*_CELL, "band")
 _FIRST = (*_BAND, *factors.FIRST)
 
-_REQUESTS = ("requests", "dispatched", "answered", "priced", "attempts")
-
-COUNTS = (*_REQUESTS, "request_tokens", "priced_tokens")
+COUNTS = ("requests", "dispatched", "answered", "priced", "attempts", "request_tokens", "priced_tokens")
 MEASURES = ("units", "base", "list", "cost")
 
-REQUEST_PARTS, TOKEN_PARTS, AMOUNT_PARTS = 2**40, 2**20, 2**3
-"""Parts of a request or an attempt, of a token, and of a picodollar, that sums are taken of.
+_PARTS = 2**3
+_TOKEN_PARTS = 2**13
+"""Parts that cells count in: a request is shared in eighths, its tokens are 1024ths."""
 
-They are so many that a weighted request keeps nine digits, and so few that 8 million requests of an hour fit.
-"""
+_WEIGHT_PARTS = 2**36
+"""Parts of a weight: so few that weights which differ by floating point only have the same number of them."""
 
 PLACES = range(1, len(factors.PROMPT_CHAIN) + 1)
 """Places of the factors of a leaf, whatever its kind: a1, a2, ... in the baseline, b1, b2, ... now."""
@@ -86,70 +84,79 @@ def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells
     make_effects(connection)
 
 
-def weigh(connection: "duckdb.DuckDBPyConnection", cells: str) -> None:
-    """Create the view `driver_weighted`: `cells` of both windows with a `weight`, which is 1 in the current one."""
-    connection.execute("""
+def weigh(connection: "duckdb.DuckDBPyConnection", cells: str) -> bool:
+    """Create the view `driver_weighted`: `cells` of both windows with their `weight`, in parts of it.
+
+    Returns whether all hours of a window weigh the same.
+    """
+    connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_weights AS
-        SELECT baseline_hour AS hour, sum(weight) AS weight FROM driver_matches GROUP BY baseline_hour
+        SELECT baseline_hour AS hour, {weight_parts("sum(weight)")} AS weight FROM driver_matches GROUP BY baseline_hour
     """)
-    (is_even,) = connection.execute(f"""
-        SELECT bool_and(coalesce(abs(weight - 1) < 1e-9, FALSE))
-        FROM (SELECT DISTINCT hour FROM {cells} WHERE period = 'baseline') LEFT JOIN driver_weights USING (hour)
-    """).fetchall()[0]
-    # Where every hour of the baseline counts once, whole numbers stay whole.
-    baseline = "1e0" if is_even else "coalesce(weights.weight, 0)"
     connection.execute(f"""
         CREATE OR REPLACE TEMP VIEW driver_weighted AS
-        SELECT cells.*, CASE period WHEN 'current' THEN 1e0 ELSE {baseline} END AS weight
+        SELECT cells.*, CASE period WHEN 'current' THEN {_WEIGHT_PARTS} ELSE coalesce(weights.weight, 0) END AS weight
         FROM {cells} AS cells LEFT JOIN driver_weights AS weights ON cells.hour = weights.hour
         WHERE period IN ('baseline', 'current')
     """)
+    (weights,) = connection.execute(f"""
+        SELECT count(DISTINCT coalesce(weight, 0))
+        FROM (SELECT DISTINCT hour FROM {cells} WHERE period = 'baseline') LEFT JOIN driver_weights USING (hour)
+    """).fetchall()[0]
+    return bool(weights <= 1)
 
 
-def total(name: str) -> str:
-    """Return the weighted sum of a column of cells, in parts so small that rounding to them does not count.
+def weight_parts(weight: str) -> str:
+    """Return a weight as a number of whole parts."""
+    return f"cast(round({weight} * {_WEIGHT_PARTS}) AS HUGEINT)"
 
-    Whole parts add up to the same in any order, so that every run gives the same digits.
+
+def by_period(source: str, keys: str, names: Iterable[str], kinds: Iterable[str] = (), *, is_even: bool) -> str:
+    """Return the CTE `by_period`: weighted sums of `source` by `keys` and period.
+
+    `is_even` says that all hours of a period weigh the same. Of `kinds` there are whole picodollars beside: `raw_`, and
+    `matched_` weighted. Sums are of whole parts, which add up to the same in any order: every run gives the same
+    digits, and what is in proportion stays so.
     """
-    parts = AMOUNT_PARTS
-    if name in _REQUESTS:
-        parts = REQUEST_PARTS
-    elif name in COUNTS or name.startswith("units_"):
-        parts = TOKEN_PARTS
-    return f"sum(cast({name} * weight * {parts} AS BIGINT))::DOUBLE / {parts}"
+    parts = {name: _TOKEN_PARTS if name in ("request_tokens", "priced_tokens") else _PARTS for name in names}
+    sums = [f"sum(cast({name} * {count} AS BIGINT)) AS {name}" for name, count in parts.items()]
+    sums += [f"sum(raw_{kind}) AS raw_{kind}" for kind in kinds]
+    add = "" if is_even else "sum"
+    weighted = [f"{add}({name} * weight)::DOUBLE / {count * _WEIGHT_PARTS} AS {name}" for name, count in parts.items()]
+    for kind in kinds:
+        weighted.append(f"{add}(raw_{kind} * weight)::DOUBLE / {_WEIGHT_PARTS} AS matched_{kind}")
+        weighted.append(f"{add}(raw_{kind})::BIGINT AS raw_{kind}")
+    return f"""
+        by_weight AS (SELECT {keys}, period, weight, {", ".join(sums)} FROM {source} GROUP BY ALL),
+        by_period AS (SELECT {keys}, period, {", ".join(weighted)} FROM by_weight{"" if is_even else " GROUP BY ALL"})
+    """
 
 
-def raw_costs(kind: str) -> dict[str, str]:
-    """Return sums of whole picodollars of a kind: `raw_`, and `matched_` as `driver_weighted` weighs them."""
-    return {f"matched_{kind}": total(f"raw_{kind}"), f"raw_{kind}": f"sum(raw_{kind})::BIGINT"}
+def raw_names(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Return the columns that `by_period` has of kinds."""
+    return tuple(f"{name}_{kind}" for kind in kinds for name in ("matched", "raw"))
 
 
-def sided(by_period: str, keys: str, names: "Iterable[str]") -> str:
-    """Return the SELECT of rows by `keys` and period, side by side: _0 is the baseline, _1 the current window."""
+def sided(keys: str, names: Iterable[str]) -> str:
+    """Return the SELECT of the rows of `by_period` side by side: _0 is the baseline, _1 the current window."""
     columns = ", ".join(
         f"coalesce(before.{name}, 0) AS {name}_0, coalesce(after.{name}, 0) AS {name}_1" for name in names
     )
     return f"""
         SELECT {keys}, {columns}
-        FROM (FROM {by_period} WHERE period = 'baseline') AS before
-        FULL JOIN (FROM {by_period} WHERE period = 'current') AS after USING ({keys})
+        FROM (FROM by_period WHERE period = 'baseline') AS before
+        FULL JOIN (FROM by_period WHERE period = 'current') AS after USING ({keys})
     """
 
 
 def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str) -> None:
     """Create `driver_both`: every leaf with its sums in the matched baseline (_0) and the current window (_1)."""
-    weigh(connection, cells)
-    sums = {name: total(name) for name in measures(kinds)}
-    for kind in kinds:
-        sums |= raw_costs(kind)
-    keys = ", ".join(KEYS)
+    is_even = weigh(connection, cells)
+    keys, names = ", ".join(KEYS), measures(kinds)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_both AS
-        WITH by_period AS (
-            SELECT {keys}, period, {", ".join(f"{value} AS {name}" for name, value in sums.items())}
-            FROM driver_weighted GROUP BY ALL
-        ),
-        sided AS ({sided("by_period", keys, sums)})
+        WITH {by_period("driver_weighted", keys, names, kinds, is_even=is_even)},
+        sided AS ({sided(keys, (*names, *raw_names(kinds)))})
         SELECT *, {prompt_units(kinds)} FROM sided
     """)
 

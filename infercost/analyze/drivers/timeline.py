@@ -136,7 +136,6 @@ def _bucket(
     spent = {f"cost_{kind}" for kind in kinds}
     prompts = {f"units_{kind}" for kind in kinds if kind in factors.PROMPT_KINDS and "prompt_units" in needed}
     names = [name for name in split.measures(kinds) if name in needed | spent | prompts]
-    sums = ", ".join(f"{split.total(name)} AS {name}" for name in names)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_hours AS
         WITH hours AS (
@@ -144,18 +143,19 @@ def _bucket(
                 AT TIME ZONE {engine.literal(zone)} AS bucket
             FROM (SELECT DISTINCT hour FROM driver_matches UNION SELECT hour FROM driver_cells WHERE period = 'current')
         )
-        SELECT 'current' AS period, hour, bucket, 1e0 AS weight FROM hours
+        SELECT 'current' AS period, hour, bucket, {split.weight_parts("1e0")} AS weight FROM hours
         UNION ALL
-        SELECT 'baseline', baseline_hour, bucket, sum(weight) FROM driver_matches INNER JOIN hours USING (hour)
-        GROUP BY ALL
+        SELECT 'baseline', baseline_hour, bucket, {split.weight_parts("sum(weight)")}
+        FROM driver_matches INNER JOIN hours USING (hour) GROUP BY ALL
     """)
+    (weights,) = connection.execute(
+        "SELECT count(DISTINCT weight) FROM driver_hours WHERE period = 'baseline'"
+    ).fetchall()[0]
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_buckets AS
-        WITH by_period AS (
-            SELECT {keys}, period, {sums}
-            FROM driver_cells INNER JOIN driver_hours USING (period, hour) GROUP BY ALL
-        ),
-        sided AS ({split.sided("by_period", keys, names)})
+        WITH hourly AS (FROM driver_cells INNER JOIN driver_hours USING (period, hour)),
+        {split.by_period("hourly", keys, names, is_even=weights <= 1)},
+        sided AS ({split.sided(keys, names)})
         SELECT *{f", {split.prompt_units(kinds)}" if prompts else ""} FROM sided
     """)
 
