@@ -43,11 +43,12 @@ def connect(spill_folder: Path | None = None) -> "duckdb.DuckDBPyConnection":
 @contextmanager
 def one_thread(connection: "duckdb.DuckDBPyConnection") -> "Iterator[None]":
     """Let DuckDB work with one thread: sums of doubles over rows in one order have the same digits on every run."""
+    (threads,) = connection.execute("SELECT current_setting('threads')").fetchall()[0]
     connection.execute("SET threads = 1")
     try:
         yield
     finally:
-        connection.execute("RESET threads")
+        connection.execute(f"SET threads = {threads}")
 
 
 def literal(text: str) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from infercost import engine
 from infercost.analyze import windows
 from infercost.analyze.build import CURRENCY
 from infercost.analyze.database import connect
@@ -141,8 +142,10 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     _check_part(connection, question.where, where)
     whole = effects.whole(connection, where)
     unit = timeline.DAY if window.days is not None and window.days >= SHORT_DAYS else timeline.HOUR
-    lines = _lines(connection, kinds, question.where, whole, judged)
-    notes = paradox.notes(connection, where, whole)
+    with engine.one_thread(connection):
+        lines = _lines(connection, kinds, question.where, whole, judged)
+        notes = paradox.notes(connection, where, whole)
+        requests = _requests(connection, span, lines, question.where)
     spreads: dict[str, timeline.Spread] = {}
     times: tuple[datetime, ...] = ()
     if _leaves(connection) <= MOST_DATED:
@@ -168,7 +171,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
         buckets=times,
         bucket_unit=unit,
         events=events.find(connection, span),
-        requests=_requests(connection, span, lines, question.where),
+        requests=requests,
         notes=notes,
         placebo_weeks=judged.weeks if judged else 0,
         matching=_MATCHING[grade],

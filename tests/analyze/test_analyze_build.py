@@ -77,7 +77,7 @@ def test_figures_of_a_rise() -> None:
             RISE,
             {},
             (
-                "Spend rose $1,234 (+31 %) to $5,220 in the 7 days to 14 Nov 2026, against the 7 days "
+                "Spend rose $1,234 (+31 %) from $3,986 to $5,220 in the 7 days to 14 Nov 2026, against the 7 days "
                 "before; most of the rise is in chat_support (+$800), search_rag (+$300) and old (+$134)."
             ),
         ),
@@ -101,7 +101,7 @@ def test_figures_of_a_rise() -> None:
             [attempt("2026-11-03", "10", "a"), attempt("2026-11-10", "2", "a"), attempt("2026-11-11", "3", "b")],
             {},
             (
-                "Spend fell $5.00 (-50 %) to $5.00 in the 7 days to 14 Nov 2026, against the 7 days before;"
+                "Spend fell $5.00 (-50 %) from $10.00 to $5.00 in the 7 days to 14 Nov 2026, against the 7 days before;"
                 " most of the fall is in a (-$8.00), while b (+$3.00) rose; the store begins on 3 Nov 2026,"
                 " inside the window compared with."
             ),
@@ -119,12 +119,12 @@ def test_figures_of_a_rise() -> None:
         (
             [attempt("2026-11-01", "10"), attempt("2026-11-10", "0")],
             {},
-            "Spend fell $10.00 (-100 %) to $0 in the 7 days to 14 Nov 2026, against the 7 days before.",
+            "Spend fell $10.00 (-100 %) from $10.00 to $0 in the 7 days to 14 Nov 2026, against the 7 days before.",
         ),
         (
             [attempt("2026-11-01", "0"), attempt("2026-11-10", "0.0042")],
             {},
-            "Spend rose $0.004 to $0.004 in the 7 days to 14 Nov 2026, against the 7 days before.",
+            "Spend rose $0.004 from $0 to $0.004 in the 7 days to 14 Nov 2026, against the 7 days before.",
         ),
         (
             [attempt("2026-11-01", "10"), attempt("2026-11-10", None), attempt("2026-11-11", None)],

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infercost import engine
 from infercost.analyze.drivers import factors
 from infercost.analyze.drivers.quadrature import literals
 from infercost.errors import InternalError
@@ -79,7 +80,8 @@ def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells
     cost of a leaf, which would make the split a guess.
     """
     _pivot(connection, kinds, cells)
-    _totals(connection)
+    with engine.one_thread(connection):
+        _totals(connection)
     _leaves(connection, kinds)
     make_effects(connection)
 
@@ -115,8 +117,7 @@ def by_period(source: str, keys: str, names: Iterable[str], kinds: Iterable[str]
     """Return the CTE `by_period`: weighted sums of `source` by `keys` and period.
 
     `is_even` says that all hours of a period weigh the same. Of `kinds` there are whole picodollars beside: `raw_`, and
-    `matched_` weighted. Sums are of whole parts, which add up to the same in any order: every run gives the same
-    digits, and what is in proportion stays so.
+    `matched_` weighted. Sums are of whole parts: what is in proportion stays so, and every order gives the same digits.
     """
     parts = {name: _TOKEN_PARTS if name in ("request_tokens", "priced_tokens") else _PARTS for name in names}
     sums = [f"sum(cast({name} * {count} AS BIGINT)) AS {name}" for name, count in parts.items()]
@@ -157,7 +158,7 @@ def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cell
         CREATE OR REPLACE TEMP TABLE driver_both AS
         WITH {by_period("driver_weighted", keys, names, kinds, is_even=is_even)},
         sided AS ({sided(keys, (*names, *raw_names(kinds)))})
-        SELECT *, {prompt_units(kinds)} FROM sided
+        SELECT *, {prompt_units(kinds)} FROM sided ORDER BY {keys}
     """)
 
 

@@ -156,7 +156,7 @@ def _bucket(
         WITH hourly AS (FROM driver_cells INNER JOIN driver_hours USING (period, hour)),
         {split.by_period("hourly", keys, names, is_even=weights <= 1)},
         sided AS ({split.sided(keys, names)})
-        SELECT *{f", {split.prompt_units(kinds)}" if prompts else ""} FROM sided
+        SELECT *{f", {split.prompt_units(kinds)}" if prompts else ""} FROM sided ORDER BY {keys}
     """)
 
 
