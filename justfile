@@ -83,14 +83,13 @@ formats-expected +names:
     python -m tests.formats.run_format --regenerate {{ names }}
     git diff --stat infercost/ingest/formats
 
-# Take the picture of the report in README.md
+# Take the picture of the report in README.md, and whole pages at two widths to look at in build/
 screenshots:
     rm -rf build && mkdir build
     infercost ingest logs sample_logs --store build/store
     infercost report --since 30d --until 2026-11-18 --store build/store --output build/report.html
-    chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1200,1030 \
-        --virtual-time-budget=4000 --screenshot=docs/images/report.png "file://$PWD/build/report.html"
-    rm -rf build
+    PYTHONPATH=tests/render python tools/screenshots.py build/report.html
+    rm -rf build/store
 
 # Everything that CI does, from a fresh virtual environment
 ci:

@@ -54,9 +54,9 @@ class Browser:
         events = [json.loads(entry["message"])["message"] for entry in self.logged("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
-    def screenshot(self, path: Path) -> None:
-        """Write the whole page, below the fold included, as PNG."""
-        height = self.run("return document.documentElement.scrollHeight")
+    def screenshot(self, path: Path, height: int | None = None) -> None:
+        """Write the page as PNG: the whole of it, below the fold included, or its first `height` pixels."""
+        height = height or self.run("return document.documentElement.scrollHeight")
         width = self.run("return window.innerWidth")
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         shot = self.command("Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip})
