@@ -170,6 +170,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
         contributions=_contributions(connection, where, lines),
         buckets=times,
         bucket_unit=unit,
+        expected=tuple(effects.dollars(each) for each in spreads[unit].expected) if spreads else (),
         events=events.find(connection, span),
         requests=requests,
         notes=notes,

@@ -154,7 +154,10 @@ class MovedRequest:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why spend changed from `before` to `after`; `matched` is the baseline weighted to the current window's hours."""
+    """Why spend changed from `before` to `after`; `matched` is the baseline weighted to the current window's hours.
+
+    `expected` is `matched` by bucket; it is empty, as `buckets` is, where effects are not dated.
+    """
 
     zone: str
     currency: str
@@ -170,6 +173,7 @@ class Explanation:
     contributions: tuple[Contribution, ...]
     buckets: tuple[datetime, ...]
     bucket_unit: str
+    expected: tuple[Decimal, ...]
     events: tuple[Event, ...]
     requests: tuple[MovedRequest, ...]
     notes: tuple[str, ...]

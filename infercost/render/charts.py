@@ -97,10 +97,11 @@ def has_daily(report: Report) -> bool:
 
 
 def daily(report: Report) -> Chart:
-    """Return the cost of both windows by day (or hour), matched by position; moments of the explanation are marked."""
+    """Return the cost of both windows by day (or hour), with the moments of the explanation marked."""
     points = report.daily
     now = [float(point.current_cost) for point in points]
-    before = [None if point.baseline_cost is None else float(point.baseline_cost) for point in points]
+    baseline: Sequence[Decimal | None] = _expected(report) or [point.baseline_cost for point in points]
+    before = [None if cost is None else float(cost) for cost in baseline]
     scale = axis.amounts(0, max((*now, *(each for each in before if each is not None)), default=0))
     lines = [_line("now", now, scale, filled=True)]
     if report.baseline is not None:
@@ -108,11 +109,26 @@ def daily(report: Report) -> Chart:
     return Chart(
         x_ticks=_dates(report, [point.current_start for point in points]),
         y_ticks=_amounts(scale),
-        tips=_tips([_daily_lines(report, point) for point in points]),
+        tips=_tips([_daily_lines(report, point, cost) for point, cost in zip(points, baseline, strict=True)]),
         zero=100 - scale.at(0),
         lines=tuple(lines),
         marks=_marks(report, [point.current_start for point in points]),
     )
+
+
+def is_matched(report: Report) -> bool:
+    """Return whether the baseline is drawn as it would have cost in the window's hours, and not by position."""
+    return bool(_expected(report))
+
+
+def _expected(report: Report) -> Sequence[Decimal] | None:
+    """Return the matched baseline of each point, or None where the explanation has other points or none.
+
+    Matched, weekends lie over weekends whatever the windows begin with.
+    """
+    explanation = report.explanation
+    starts = [point.current_start for point in report.daily]
+    return explanation.expected if explanation and [*explanation.buckets] == starts else None
 
 
 def is_hourly(report: Report) -> bool:
@@ -166,12 +182,14 @@ def _tips(texts: Sequence[tuple[str, ...]]) -> tuple[Tip, ...]:
     return tuple(Tip(round(number * 100 / len(texts), 3), width, lines) for number, lines in enumerate(texts))
 
 
-def _daily_lines(report: Report, point: DayCost) -> tuple[str, ...]:
+def _daily_lines(report: Report, point: DayCost, before: Decimal | None) -> tuple[str, ...]:
     lines = [f"{point_label(report, point.current_start)}: {fmt.dollars(point.current_cost)}"]
-    if point.baseline_start is not None and point.baseline_cost is not None:
-        lines.append(f"{point_label(report, point.baseline_start)}: {fmt.dollars(point.baseline_cost)}")
-        change = point.current_cost - point.baseline_cost
-        ratio = f" ({fmt.percent(float(change / point.baseline_cost), signed=True)})" if point.baseline_cost else ""
+    if before is not None:
+        at = point_label(report, point.baseline_start) if point.baseline_start else ""
+        name = "Such a time in the baseline" if is_matched(report) else at
+        lines.append(f"{name}: {fmt.dollars(before)}")
+        change = point.current_cost - before
+        ratio = f" ({fmt.percent(float(change / before), signed=True)})" if before else ""
         lines.append(f"{fmt.dollars(change, signed=True)}{ratio}")
     return tuple(lines)
 

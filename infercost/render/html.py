@@ -263,6 +263,7 @@ def _daily(report: Report) -> dict[str, Any]:
         "window": trust.window_text(report.current, report.zone),
         "baseline": None if report.baseline is None else trust.window_text(report.baseline, report.zone),
         "drawn": charts.daily(report) if charts.has_daily(report) else None,
+        "matched": charts.is_matched(report),
         "days": [_day(report, point) for point in report.daily],
         "sql": report.daily_sql,
     }

@@ -111,6 +111,7 @@ def sample_explanation(before: Decimal, names: tuple[str, ...] = ("search", "sup
         ),
         buckets=tuple(START + timedelta(days=day) for day in range(7)),
         bucket_unit="day",
+        expected=tuple(before / 7 + number for number in range(-3, 4)),
         events=(Event(START + timedelta(hours=30), "new route", names[0], Decimal("840.2")),),
         requests=(request,),
         notes=("The cost of a request rose in all, though in no feature and cohort did it by itself.",),

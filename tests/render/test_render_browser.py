@@ -129,7 +129,7 @@ def test_a_hover_names_both_days_and_amounts(chromium: Browser, pages: dict[str,
     time.sleep(0.2)
     texts = "return [...document.querySelectorAll('.tip')].filter(e => e.getClientRects().length).map(e => e.innerText)"
     (text,) = chromium.run(texts)
-    assert text.splitlines()[:2] == ["Mon 9 Nov 2026: $1,890", "Mon 2 Nov 2026: $1,742"]
+    assert text.splitlines()[:2] == ["Mon 9 Nov 2026: $1,890", "Such a time in the baseline: $1,750"]
 
 
 def test_rows_on_demand_open_with_the_keyboard(chromium: Browser, pages: dict[str, Path]) -> None:

@@ -43,10 +43,21 @@ def test_ticks_are_round(high: float, ticks: tuple[float, ...]) -> None:
 
 def test_a_line_is_broken_where_a_value_is_unknown() -> None:
     gap = [replace(point, baseline_cost=None) if number == 3 else point for number, point in enumerate(REPORT.daily)]
-    before, now = charts.daily(replace(REPORT, daily=tuple(gap))).lines
+    before, now = charts.daily(replace(REPORT, daily=tuple(gap), explanation=None)).lines
     assert before.path.count("M") == 2
     assert now.path.count("M") == 1
     assert now.area.endswith("Z")
+
+
+def test_the_baseline_is_drawn_where_its_hours_of_the_week_belong() -> None:
+    assert EXPLANATION is not None
+    assert charts.is_matched(REPORT)
+    matched, _ = charts.daily(REPORT).lines
+    by_position, _ = charts.daily(replace(REPORT, explanation=None)).lines
+    assert matched.path != by_position.path
+    other = replace(REPORT, explanation=replace(EXPLANATION, buckets=EXPLANATION.buckets[1:]))
+    assert not charts.is_matched(other)
+    assert charts.daily(other).lines[0].path == by_position.path
 
 
 def test_marks_stand_where_drivers_began_and_names_were_new() -> None:
