@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from infercost import __version__, assets
-from infercost.analyze.explanation import WITHIN, DriverLine, Explanation
+from infercost.analyze.explanation import WITHIN, DriverLine, Explanation, MovedRequest
 from infercost.analyze.report import BudgetUse, DayCost, Report, Section
 from infercost.render import bridge, charts, drill, trust, why
 from infercost.render import format as fmt
@@ -162,8 +162,32 @@ def _why(report: Report) -> dict[str, Any] | None:
             (name, _amount(effect, cents)) for name, effect, cents in bridge.contribution_rows(explanation)
         ],
         "events": [why.event_text(each, explanation) for each in explanation.events],
+    }
+
+
+def _proof(report: Report) -> dict[str, Any] | None:
+    """Return what each main driver's change cost, and the requests that moved most; never a word of a prompt."""
+    explanation = report.explanation
+    if explanation is None or not (explanation.requests or why.undone(explanation)):
+        return None
+    titles = {line.name: line.title for line in explanation.drivers}
+    return {
         "undone": why.undone(explanation),
-        "requests": list(bridge.request_texts(explanation)),
+        "requests": [_request(each, titles[each.driver], report.zone) for each in explanation.requests],
+    }
+
+
+def _request(request: MovedRequest, driver: str, zone: str) -> dict[str, Any]:
+    about = f"{fmt.moment(request.started_at, zone)}, {fmt.name(request.feature)}, {fmt.name(request.model)}"
+    return {
+        "id": Cell(fmt.name(request.request_id, 40), fmt.full_name(request.request_id)),
+        "about": about,
+        "driver": driver,
+        "attempts": fmt.count(request.attempts),
+        "cost": Cell(fmt.dollars(request.cost), fmt.exact_dollars(request.cost)),
+        "usual": Cell(fmt.dollars(request.usual), fmt.exact_dollars(request.usual)),
+        "read": Cell(fmt.count(request.input_tokens), fmt.exact_count(request.input_tokens)),
+        "written": Cell(fmt.count(request.output_tokens), fmt.exact_count(request.output_tokens)),
     }
 
 
@@ -346,6 +370,7 @@ PARTS: Final[tuple[Part, ...]] = (
     Part("why.html", _why),
     Part("totals.html", _totals),
     Part("contributors.html", _contributors),
+    Part("proof.html", _proof),
     Part("drill.html", _drill),
     Part("sections.html", _sections),
     Part("budgets.html", _budgets),
