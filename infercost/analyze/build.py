@@ -12,7 +12,18 @@ from infercost.analyze.budgets import budget_use
 from infercost.analyze.daily import daily_cost
 from infercost.analyze.explanation import Explanation
 from infercost.analyze.headline import Known, day_text, headline
-from infercost.analyze.report import AliasedModel, Figures, NamedCount, Report, Row, Section, Trust, Window
+from infercost.analyze.report import (
+    AliasedModel,
+    Figures,
+    NamedCount,
+    Report,
+    Row,
+    Section,
+    Sessions,
+    Trust,
+    Window,
+)
+from infercost.analyze.savings import savings
 from infercost.errors import NoDataError
 
 if TYPE_CHECKING:
@@ -61,6 +72,7 @@ def build_report(
         oldest_event=provenance["oldest_event"],
     )
     daily, daily_sql = daily_cost(connection, window, baseline)
+    saved, saved_sql = savings(connection, window, baseline)
     return Report(
         headline=headline(total, sections[0], window, baseline, known, explanation),
         zone=config.zone,
@@ -75,7 +87,17 @@ def build_report(
         sections=sections,
         budgets=budget_use(connection, config, window.end),
         explanation=explanation,
+        sessions=_sessions(coverage.get("current")),
+        baseline_sessions=_sessions(coverage.get("baseline")) if baseline else None,
+        savings=saved,
+        savings_sql=saved_sql,
     )
+
+
+def _sessions(coverage: Mapping[str, Any] | None) -> Sessions | None:
+    if coverage is None or not coverage["sessions"]:
+        return None
+    return Sessions(coverage["sessions"], coverage["session_cost_usd"])
 
 
 def restated(report: Report, how: str | None) -> Report:

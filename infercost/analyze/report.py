@@ -37,6 +37,14 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Sessions:
+    """How many sessions a window had, and what their attempts cost; `cost` is None where none of them has a price."""
+
+    count: int
+    cost: Decimal | None
+
+
+@dataclass(frozen=True)
 class Row:
     """One segment in both windows; `baseline` and `share_of_change` are None when the report has no baseline."""
 
@@ -69,6 +77,23 @@ class DayCost:
     current_cost: Decimal
     baseline_start: datetime | None
     baseline_cost: Decimal | None
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What a cache saved or what did not help cost, US dollars; None is unknown or nothing.
+
+    `current_count` and `baseline_count` are how many `noun` there were.
+    """
+
+    name: str
+    title: str
+    noun: str
+    is_saved: bool
+    current: Decimal | None
+    baseline: Decimal | None
+    current_count: int
+    baseline_count: int | None
 
 
 @dataclass(frozen=True)
@@ -136,8 +161,8 @@ class BudgetUse:
 class Report:
     """Everything a report shows, drawn by `render/` and nowhere computed again.
 
-    `explanation` is None where there is nothing to compare with. `restated` says what the figures are where the store
-    holds others now: other prices, an older commit.
+    `sessions` is None where no attempt names one, `explanation` where there is nothing to compare with. `restated` says
+    what the figures are where the store holds others now: other prices, an older commit.
     """
 
     headline: str
@@ -152,6 +177,10 @@ class Report:
     daily_sql: str
     sections: tuple[Section, ...]
     budgets: tuple[BudgetUse, ...] = ()
+    sessions: Sessions | None = None
+    baseline_sessions: Sessions | None = None
+    savings: tuple[Saving, ...] = ()
+    savings_sql: str = ""
     explanation: "Explanation | None" = None
     restated: str | None = None
     format_version: int = field(default=REPORT_FORMAT_VERSION)

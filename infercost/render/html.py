@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from infercost import __version__, assets
-from infercost.analyze.report import BudgetUse, DayCost, Report, Section
+from infercost.analyze.report import BudgetUse, DayCost, Report, Saving, Section
 from infercost.render import charts, html_why, trust
 from infercost.render import format as fmt
 from infercost.render.measures import measures
@@ -159,6 +159,28 @@ def _section(section: Section, number: int) -> _SectionView:
     )
 
 
+def _savings(report: Report) -> dict[str, Any] | None:
+    if not report.savings:
+        return None
+    compared = report.baseline is not None
+    return {"rows": [_saving(each) for each in report.savings], "compared": compared, "sql": report.savings_sql}
+
+
+def _saving(saving: Saving) -> dict[str, Any]:
+    change = None
+    if saving.current is not None and saving.baseline is not None:
+        change = saving.current - saving.baseline
+    # Less saved is as bad as more wasted.
+    shade = tone(-change if saving.is_saved else change) if change else ""
+    return {
+        "title": f"{saving.title} ({'saved' if saving.is_saved else 'cost'})",
+        "about": f"{fmt.count(saving.current_count)} {saving.noun}",
+        "before": Cell(fmt.dollars(saving.baseline), fmt.exact_dollars(saving.baseline)),
+        "now": Cell(fmt.dollars(saving.current), fmt.exact_dollars(saving.current)),
+        "change": Cell(fmt.dollars(change, signed=True), fmt.exact_dollars(change, signed=True), shade),
+    }
+
+
 def _budgets(report: Report) -> dict[str, Any] | None:
     return {"budgets": [_budget(item) for item in report.budgets]} if report.budgets else None
 
@@ -206,6 +228,7 @@ PARTS: Final[tuple[Part, ...]] = (
     Part("drill.html", html_why.drills),
     Part("sections.html", _sections),
     Part("budgets.html", _budgets),
+    Part("savings.html", _savings),
     Part("method.html", _method),
 )
 """The page from top to bottom."""

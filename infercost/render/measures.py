@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from infercost.analyze.report import Figures, Report
+from infercost.analyze.report import Figures, Report, Sessions
 from infercost.render import format as fmt
 from infercost.render.tables import Cell, tone
 
@@ -26,13 +26,19 @@ class Measure:
 
 
 def measures(report: Report) -> tuple[Measure, ...]:
-    """Return the totals in their order: cost, requests, attempts, tokens, cost per request and per 1,000 tokens."""
+    """Return the totals in their order: cost, requests, attempts, tokens, and cost per request, session, 1k tokens."""
+    per_session: tuple[Measure, ...] = ()
+    if report.sessions:
+        hint = "cost of the attempts that name a session over those sessions"
+        sides = (_per_session(report.sessions), _per_session(report.baseline_sessions))
+        per_session = (_compared(report, "Cost per session", hint, *sides),)
     return (
         _money(report, "Cost", "effective cost of the attempts that have a price", known_cost),
         _counted(report, "Requests", "what the applications asked for", lambda item: item.requests),
         _counted(report, "Attempts", "calls of a model, and answers of a gateway's cache", lambda item: item.attempts),
         _counted(report, "Tokens", "input and output, cache reads included", tokens),
         _money(report, "Cost per request", "cost over requests", lambda item: unit_cost(item, item.requests, 1)),
+        *per_session,
         _money(
             report,
             "Cost per 1k tokens",
@@ -58,12 +64,21 @@ def unit_cost(figures: Figures, units: int, of: int) -> Decimal | None:
     return None if cost is None or not units else (cost * of / units).quantize(_SMALLEST)
 
 
+def _per_session(sessions: Sessions | None) -> Decimal | None:
+    if sessions is None or sessions.cost is None:
+        return None
+    return (sessions.cost / sessions.count).quantize(_SMALLEST)
+
+
 def _money(report: Report, name: str, hint: str, value: Callable[[Figures], Decimal | None]) -> Measure:
-    now = value(report.total.current)
+    before = value(report.total.baseline) if report.total.baseline else None
+    return _compared(report, name, hint, value(report.total.current), before)
+
+
+def _compared(report: Report, name: str, hint: str, now: Decimal | None, before: Decimal | None) -> Measure:
     after = _amount(now)
     if report.total.baseline is None:
         return Measure(name, hint, Cell(""), after, Cell(""), Cell(""))
-    before = value(report.total.baseline)
     if now is None or before is None:
         return Measure(name, hint, _amount(before), after, _NOTHING, _NOTHING)
     change = now - before

@@ -15,6 +15,8 @@
 --   sampled_attempts: attempts from exports that hold a sample of the traffic; nothing is scaled up
 --   sampled_calls: calls that those stand for, rounded down
 --   folded_attempts: attempts from logs with one record a request, where retries and fallbacks do not show
+--   sessions: sessions with an attempt in the window
+--   session_cost_usd: effective cost of their attempts, USD; NULL = none is priced
 --   unattributed_attempts: attempts that no rule gives a feature
 --   unattributed_cost_usd: effective cost of those, USD; 0 = there are none, NULL = none is priced
 
@@ -68,6 +70,8 @@ SELECT
     count(*) FILTER (WHERE weight <> 1) AS sampled_attempts,
     cast(coalesce(floor(sum(weight) FILTER (WHERE weight <> 1)), 0) AS BIGINT) AS sampled_calls,
     count(*) FILTER (WHERE grain = 'request') AS folded_attempts,
+    count(DISTINCT session_id) AS sessions,
+    sum(effective_cost) FILTER (WHERE session_id IS NOT NULL) AS session_cost_usd,
     count(*) FILTER (WHERE is_unattributed) AS unattributed_attempts,
     CASE
         WHEN count(*) FILTER (WHERE is_unattributed) = 0 THEN 0

@@ -52,6 +52,34 @@ RISE = [
 ]
 
 
+def test_savings_are_those_of_both_windows() -> None:
+    hits = [
+        attempt("2026-11-03", "0", "a", gateway_cache="exact", avoided_cost="0.5"),
+        attempt("2026-11-10", "0", "a", gateway_cache="exact", avoided_cost="0.25"),
+        attempt("2026-11-11", "0.75", "a", status="error"),
+    ]
+    found = {line.name: line for line in report(hits).savings}
+    gateway, failed = found["gateway_cache"], found["failed_attempts"]
+    assert (gateway.current, gateway.baseline, gateway.current_count) == (Decimal("0.25"), Decimal("0.5"), 1)
+    assert (failed.current, failed.baseline, failed.baseline_count) == (Decimal("0.75"), None, 0)
+    assert found["prompt_cache"].current is None
+    assert all(line.baseline is None for line in report(hits, compare="none").savings)
+
+
+def test_sessions_are_counted_with_the_cost_of_their_attempts() -> None:
+    rows = [
+        attempt("2026-11-09", "3", session_id="s1"),
+        attempt("2026-11-10", "1", session_id="s1"),
+        attempt("2026-11-10", None, session_id="s2"),
+        attempt("2026-11-11", "7"),
+    ]
+    found = report(rows)
+    assert found.sessions is not None
+    assert (found.sessions.count, found.sessions.cost) == (2, Decimal(4))
+    assert found.baseline_sessions is None
+    assert report(rows[3:]).sessions is None
+
+
 def test_figures_of_a_rise() -> None:
     found = report(RISE)
     assert (found.total.current.cost, found.total.change) == (Decimal("5220.5"), Decimal(1234))

@@ -14,7 +14,9 @@ from infercost.analyze.report import (
     NamedCount,
     Report,
     Row,
+    Saving,
     Section,
+    Sessions,
     Trust,
     Window,
 )
@@ -186,6 +188,17 @@ def budgets() -> tuple[BudgetUse, ...]:
     )
 
 
+def savings(compared: bool) -> tuple[Saving, ...]:
+    lines = (
+        Saving(
+            "prompt_cache", "Prompt cache, less its writes", "tokens read", True, *map(Decimal, "23"), 9_000, 12_000
+        ),
+        Saving("failed_attempts", "Failed attempts", "attempts", False, Decimal("5.25"), Decimal("1.5"), 81, 40),
+        Saving("fallbacks", "Fallbacks, above the first choice", "attempts", False, None, None, 0, 0),
+    )
+    return lines if compared else tuple(replace(each, baseline=None, baseline_count=None) for each in lines)
+
+
 def sample_report(*, hostile: bool = True, compared: bool = True) -> Report:
     """The report of 8-14 Nov 2026, against 1-7 Nov 2026 when `compared`."""
     pairs = feature_pairs(hostile)
@@ -209,6 +222,10 @@ def sample_report(*, hostile: bool = True, compared: bool = True) -> Report:
             section("route", "By route", named(ROUTES), total, compared),
         ),
         budgets=budgets(),
+        sessions=Sessions(4_100, Decimal("9020.5")),
+        baseline_sessions=Sessions(4_000, Decimal("7600.125")) if compared else None,
+        savings=savings(compared),
+        savings_sql="SELECT sum(avoided_cost) AS saved\nFROM attempts",
         explanation=sample_explanation(total[0].cost, HOSTILE if hostile else ("search", "mail")) if compared else None,
     )
 
@@ -226,6 +243,9 @@ def empty_report() -> Report:
         daily=tuple(replace(day, current_cost=Decimal(0), baseline_cost=Decimal(0)) for day in whole.daily),
         sections=(Section("feature", "By feature", ("feature",), (), row, "SELECT 1"),),
         budgets=(),
+        sessions=None,
+        baseline_sessions=None,
+        savings=(),
         explanation=None,
     )
 

@@ -162,6 +162,15 @@ def test_hostile_names_everywhere_they_can_be() -> None:
     assert attacked.text.count("alert('x')") >= 6
 
 
+def test_less_saved_is_as_bad_as_more_wasted() -> None:
+    text = html("two weeks").split('id="savings"')[1].split("</section>")[0]
+    tones = [tone for tone, amount in re.findall(r'class="v (\w*)"[^>]*>([^<]*)', text) if amount[0] in "+-"]
+    assert tones == ["up", "up"]
+    assert "9,000 tokens read" in text
+    alone = html("one week").split('id="savings"')[1].split("</section>")[0]
+    assert "Before" not in alone
+
+
 def test_same_report_same_bytes() -> None:
     assert render_html(sample_report()) == html("two weeks")
 
