@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infercost import engine
+from infercost.analyze.drivers import factors, split
 from infercost.analyze.drivers.effects import dollars
 from infercost.analyze.drivers.measures import filter_sql
 from infercost.analyze.explanation import Segment
@@ -25,6 +26,9 @@ CONTRAST = 0.25
 """Where values hold so much of the exposure that they cannot hold much more of the effect, a slight gain is enough if
 all others, which must hold something, have less than this part of their effect by exposure."""
 
+_CONTRASTED = ("feature", "team")
+"""Dimensions that this is asked of: every cohort uses a little of what every feature uses."""
+
 DEPTH = 3
 """Most conditions that a segment is made of."""
 
@@ -43,6 +47,21 @@ _EXPOSED: dict[str, str] = {
     "reasoning": "kind = 'reasoning'",
 }
 """What a driver acts on, where that is not all spend: leaves that this condition holds for."""
+
+_GATEWAY = 1 + next(place for place, each in enumerate(factors.PROMPT_CHAIN) if each.driver == "gateway_cache")
+_AVOIDED = {
+    side: f"cost_{number} * (1 - {side}{_GATEWAY}) / nullif({side}{_GATEWAY}, 0)" for number, side in enumerate("ab")
+}
+"""What the gateway's cache acts on: what the requests that it answered would have cost."""
+
+_LEAF = ", ".join((*split.KEYS, "kind"))
+_WITH_AVOIDED = f"""(
+    SELECT driver_effects.*, avoided.avoided_a, avoided.avoided_b
+    FROM driver_effects
+    INNER JOIN (
+        SELECT {_LEAF}, {", ".join(f"{value} AS avoided_{side}" for side, value in _AVOIDED.items())} FROM driver_leaves
+    ) AS avoided USING ({_LEAF})
+)"""
 
 
 @dataclass(frozen=True)
@@ -89,11 +108,14 @@ def _of_dimension(
 ) -> list[_Found]:
     """Return the sets of a dimension's values, largest effects first, that hold enough of it above their share."""
     exposed = _EXPOSED.get(driver, "TRUE")
+    is_gateway = driver == "gateway_cache"
+    before, after = ("avoided_a", "avoided_b") if is_gateway else ("cost_0", "cost_1")
     rows = connection.execute(f"""
         SELECT {engine.identifier(dimension)}, sum({driver}) AS effect,
-            coalesce(sum(cost_0) FILTER (WHERE {exposed}), 0) AS exposure,
-            coalesce(sum(cost_1) FILTER (WHERE {exposed}), 0) AS exposure_now
-        FROM driver_effects WHERE {where} GROUP BY 1 ORDER BY effect * {1 if total > 0 else -1} DESC, 1
+            coalesce(sum({before}) FILTER (WHERE {exposed}), 0) AS exposure,
+            coalesce(sum({after}) FILTER (WHERE {exposed}), 0) AS exposure_now
+        FROM {_WITH_AVOIDED if is_gateway else "driver_effects"}
+        WHERE {where} GROUP BY 1 ORDER BY effect * {1 if total > 0 else -1} DESC, 1
     """).fetchall()
     if len(rows) < 2:
         return []
@@ -121,6 +143,6 @@ def _stands_out(dimension: str, covered: float, share: float) -> bool:
     """Return whether values with a share of the effect and of the exposure hold it, and it is not as much elsewhere."""
     if covered - share >= GAIN:
         return True
-    if dimension not in WHO or covered - share < SLIGHT_GAIN or share > MOST_HELD:
+    if dimension not in _CONTRASTED or covered - share < SLIGHT_GAIN or share > MOST_HELD:
         return False
     return (1 - covered) / (1 - share) <= CONTRAST * covered / share
