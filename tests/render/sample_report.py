@@ -191,7 +191,7 @@ def budgets() -> tuple[BudgetUse, ...]:
 def savings(compared: bool) -> tuple[Saving, ...]:
     lines = (
         Saving(
-            "prompt_cache", "Prompt cache, less its writes", "tokens read", True, *map(Decimal, "23"), 9_000, 12_000
+            "prompt_cache", "Prompt cache, less its writes", "tokens read", True, Decimal(2), Decimal(3), 9_000, 9_900
         ),
         Saving("failed_attempts", "Failed attempts", "attempts", False, Decimal("5.25"), Decimal("1.5"), 81, 40),
         Saving("fallbacks", "Fallbacks, above the first choice", "attempts", False, None, None, 0, 0),
