@@ -23,8 +23,8 @@ truth add up to the same change, so a dollar in a wrong row counts twice in it: 
 worst seed. `leak` is the part of `err` that stands with drivers that had no part in it. `top-1` and `top-3` go by
 what infercost prints, noise included: whether its largest driver is a true one, and whether all true ones are among
 its three largest. `place` is how often the segment named for a cause is exactly the true one. `undo` is how far "undo
-saves" is from what reverting each cause saves in a simulation. Scenarios marked with * are held out: nothing was
-chosen by them.
+saves" is from what reverting each cause saves in a simulation. Scenarios marked with * are held out: no driver was
+chosen by them. How a place is found was chosen by seeds 1 to 3 of all scenarios, so `place` is no blind figure.
 
 **Quiet weeks.** In worlds without an incident every week is compared with the four before it, and each driver that
 infercost calls beyond its usual variation is a false flag. Windows of other lengths and weekdays are compared too:
