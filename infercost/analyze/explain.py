@@ -139,7 +139,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     judged = noise.measure(connection, span, kinds, zone, _oldest(connection), where)
     grade = matches.match(connection, span, zone)
     split.split(connection, kinds)
-    _check_part(connection, question.where, where)
+    measures.check_part(connection, question.where, 1, "either window")
     whole = effects.whole(connection, where)
     unit = timeline.DAY if window.days is not None and window.days >= SHORT_DAYS else timeline.HOUR
     with engine.one_thread(connection):
@@ -176,7 +176,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
         notes=notes,
         placebo_weeks=judged.weeks if judged else 0,
         matching=_MATCHING[grade],
-        unpriced_attempts=_unpriced(connection, window),
+        unpriced_attempts=cells.unpriced(connection, window.start, window.end),
     )
 
 
@@ -249,20 +249,6 @@ def _check_data(connection: "duckdb.DuckDBPyConnection", question: Question) -> 
             )
 
 
-def _check_part(connection: "duckdb.DuckDBPyConnection", conditions: tuple[Condition, ...], where: str) -> None:
-    """Raise NoDataError when no leaf meets the conditions; the hint names the values that there are."""
-    if connection.execute(f"SELECT count(*) FROM driver_both WHERE {where}").fetchall() != [(0,)]:
-        return
-    asked = " and ".join(f"{name} = {value}" for name, value in conditions)
-    hints = []
-    for name, _ in conditions:
-        rows = connection.execute(
-            f"SELECT cast({name} AS VARCHAR) FROM driver_both GROUP BY 1 ORDER BY sum(requests_1) DESC, 1 LIMIT 8"
-        ).fetchall()
-        hints.append(f"{name}: {', '.join(value for (value,) in rows)}")
-    raise NoDataError(f"nothing in either window where {asked}", hint="; ".join(hints))
-
-
 def _leaves(connection: "duckdb.DuckDBPyConnection") -> int:
     return int(connection.execute("SELECT count(*) FROM driver_leaves").fetchall()[0][0])
 
@@ -270,15 +256,6 @@ def _leaves(connection: "duckdb.DuckDBPyConnection") -> int:
 def _oldest(connection: "duckdb.DuckDBPyConnection") -> datetime:
     found: datetime = connection.execute("SELECT min(started_at) FROM attempts").fetchall()[0][0]
     return found
-
-
-def _unpriced(connection: "duckdb.DuckDBPyConnection", window: "Window") -> int:
-    found = connection.execute(
-        "SELECT count(*) FROM attempts WHERE started_at >= ? AND started_at < ? AND effective_cost IS NULL "
-        "AND coalesce(input_tokens, output_tokens) IS NOT NULL",
-        [window.start, window.end],
-    ).fetchall()
-    return int(found[0][0])
 
 
 def _lines(

@@ -205,7 +205,7 @@ def _answer(reading: Reading, config: "Config", wish: Wish, repriced: Repriced |
     repriced = repriced if wish.prices != "stored" else None
     notes: list[str] = []
     with connect(Reading(reading.store, reading.at_commit)) as connection:
-        unpriced = _unpriced(connection, span)
+        unpriced = cells.unpriced(connection, span.since, span.until)
         kinds, source, now = _present(connection, span, window), "attempts", "driver_now"
         lanes = any(name == "batch_share" for name, _ in wish.settings)
         if wish.moves or repriced or lanes:
@@ -217,7 +217,7 @@ def _answer(reading: Reading, config: "Config", wish: Wish, repriced: Repriced |
             otherwise.price_lanes(connection, repriced or Repriced(config), span, source)
         otherwise.same_window(connection, now)
         split.split(connection, kinds, "driver_twice")
-        _check_part(connection, wish.where)
+        measures.check_part(connection, wish.where, 0, "the window")
         if any(name == "cache_hit_rate" for name, _ in wish.settings):
             otherwise.token_rates(connection, span, source)
         with engine.one_thread(connection):
@@ -272,29 +272,6 @@ def _otherwise(
     kinds = cells.build(connection, span, otherwise.ATTEMPTS, as_logged=True)
     connection.execute("CREATE OR REPLACE TEMP TABLE driver_now AS FROM driver_cells")
     return kinds, [*([_TOKENIZERS] if moves else []), *notes]
-
-
-def _check_part(connection: "duckdb.DuckDBPyConnection", conditions: tuple[Condition, ...]) -> None:
-    """Raise NoDataError when nothing meets the conditions; the hint names the values that there are."""
-    where = measures.filter_sql(conditions)
-    if connection.execute(f"SELECT count(*) FROM driver_both WHERE {where}").fetchall() != [(0,)]:
-        return
-    hints = []
-    for name, _ in conditions:
-        rows = connection.execute(
-            f"SELECT cast({name} AS VARCHAR) FROM driver_both GROUP BY 1 ORDER BY sum(requests_0) DESC, 1 LIMIT 8"
-        ).fetchall()
-        hints.append(f"{name}: {', '.join(value for (value,) in rows)}")
-    asked = " and ".join(f"{name} = {value}" for name, value in conditions)
-    raise NoDataError(f"nothing in the window where {asked}", hint="; ".join(hints))
-
-
-def _unpriced(connection: "duckdb.DuckDBPyConnection", span: cells.Span) -> int:
-    (found,) = connection.execute(
-        f"SELECT count(*) FROM attempts WHERE {cells.between(span.since, span.until)} AND effective_cost IS NULL "
-        "AND coalesce(input_tokens, output_tokens) IS NOT NULL"
-    ).fetchall()[0]
-    return int(found)
 
 
 def _set(

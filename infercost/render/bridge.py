@@ -90,13 +90,14 @@ def change_cents(explanation: Explanation) -> Decimal:
 
 def contribution_rows(explanation: Explanation) -> list[tuple[str, Decimal, Decimal]]:
     """Return the name of each contribution with its effect, exact and in cents that add up."""
-    titles = _titles(explanation)
+    named = titles(explanation)
     cents = closed([each.effect for each in explanation.contributions])
     pairs = zip(explanation.contributions, cents, strict=True)
-    return [(why.contribution_text(each, titles), each.effect, rounded) for each, rounded in pairs]
+    return [(why.contribution_text(each, named), each.effect, rounded) for each, rounded in pairs]
 
 
-def _titles(explanation: Explanation) -> dict[str, str]:
+def titles(explanation: Explanation) -> dict[str, str]:
+    """Return the title of each driver by its name."""
     return {line.name: line.title for line in explanation.drivers}
 
 
@@ -135,11 +136,11 @@ def notes(explanation: Explanation) -> list[str]:
 
 def request_texts(explanation: Explanation) -> Iterator[str]:
     """Yield a line for each request that moved most."""
-    titles = _titles(explanation)
+    named = titles(explanation)
     for each in explanation.requests[:ROWS]:
         tokens = f"{fmt.count(each.input_tokens)} in, {fmt.count(each.output_tokens)} out"
         yield (
-            f"{fmt.dollars(each.cost)} (usually {fmt.dollars(each.usual)})  {titles[each.driver].lower()}, "
+            f"{fmt.dollars(each.cost)} (usually {fmt.dollars(each.usual)})  {named[each.driver].lower()}, "
             f"{fmt.name(each.feature, 24)}, {fmt.name(each.model, 40)}, {tokens}  {fmt.name(each.request_id, 44)}"
         )
 

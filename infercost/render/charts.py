@@ -100,7 +100,8 @@ def daily(report: Report) -> Chart:
     """Return the cost of both windows by day (or hour), with the moments of the explanation marked."""
     points = report.daily
     now = [float(point.current_cost) for point in points]
-    baseline: Sequence[Decimal | None] = _expected(report) or [point.baseline_cost for point in points]
+    expected = _expected(report)
+    baseline: Sequence[Decimal | None] = expected or [point.baseline_cost for point in points]
     before = [None if cost is None else float(cost) for cost in baseline]
     scale = axis.amounts(0, max((*now, *(each for each in before if each is not None)), default=0))
     lines = [_line("now", now, scale, filled=True)]
@@ -109,7 +110,12 @@ def daily(report: Report) -> Chart:
     return Chart(
         x_ticks=_dates(report, [point.current_start for point in points]),
         y_ticks=_amounts(scale),
-        tips=_tips([_daily_lines(report, point, cost) for point, cost in zip(points, baseline, strict=True)]),
+        tips=_tips(
+            [
+                _daily_lines(report, point, cost, matched=bool(expected))
+                for point, cost in zip(points, baseline, strict=True)
+            ]
+        ),
         zero=100 - scale.at(0),
         lines=tuple(lines),
         marks=_marks(report, [point.current_start for point in points]),
@@ -138,11 +144,15 @@ def is_hourly(report: Report) -> bool:
 
 def point_label(report: Report, start: datetime) -> str:
     """Return the name of one point: `Sun 8 Nov 2026`, or `8 Nov 2026 14:00` in a window of hours."""
-    return bucket_label(start, report.zone, hourly=is_hourly(report))
+    return _label(start, report.zone, hourly=is_hourly(report))
 
 
-def bucket_label(start: datetime, zone: str, *, hourly: bool) -> str:
-    """Return the name of a day, or of an hour, in the zone."""
+def bucket_label(explanation: Explanation, place: int) -> str:
+    """Return the name of a bucket of an explanation, as `point_label` has it."""
+    return _label(explanation.buckets[place], explanation.zone, hourly=explanation.bucket_unit == "hour")
+
+
+def _label(start: datetime, zone: str, *, hourly: bool) -> str:
     return fmt.moment(start, zone) if hourly else fmt.day(start.astimezone(fmt.zone(zone)), weekday=True)
 
 
@@ -182,11 +192,11 @@ def _tips(texts: Sequence[tuple[str, ...]]) -> tuple[Tip, ...]:
     return tuple(Tip(round(number * 100 / len(texts), 3), width, lines) for number, lines in enumerate(texts))
 
 
-def _daily_lines(report: Report, point: DayCost, before: Decimal | None) -> tuple[str, ...]:
+def _daily_lines(report: Report, point: DayCost, before: Decimal | None, *, matched: bool) -> tuple[str, ...]:
     lines = [f"{point_label(report, point.current_start)}: {fmt.dollars(point.current_cost)}"]
     if before is not None:
         at = point_label(report, point.baseline_start) if point.baseline_start else ""
-        name = "Such a time in the baseline" if is_matched(report) else at
+        name = "Such a time in the baseline" if matched else at
         lines.append(f"{name}: {fmt.dollars(before)}")
         change = point.current_cost - before
         ratio = f" ({fmt.percent(float(change / before), signed=True)})" if before else ""
@@ -292,9 +302,7 @@ def _stack(drawn: Sequence[Hue], place: int, column: Sequence[float], scale: Axi
 
 
 def _stack_lines(explanation: Explanation, drawn: Sequence[Hue], place: int) -> tuple[str, ...]:
-    hourly = explanation.bucket_unit == "hour"
     total = sum((hue.series[place] for hue in drawn), Decimal(0))
-    label = bucket_label(explanation.buckets[place], explanation.zone, hourly=hourly)
     moved = sorted((hue for hue in drawn if hue.series[place]), key=lambda hue: -abs(hue.series[place]))
-    named = [(label, total), *((hue.title, hue.series[place]) for hue in moved)]
+    named = [(bucket_label(explanation, place), total), *((hue.title, hue.series[place]) for hue in moved)]
     return tuple(f"{name}: {fmt.dollars(effect, signed=True)}" for name, effect in named)

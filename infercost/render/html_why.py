@@ -69,7 +69,7 @@ def proof(report: Report) -> dict[str, Any] | None:
     explanation = report.explanation
     if explanation is None or not (explanation.requests or words.undone(explanation)):
         return None
-    titles = {line.name: line.title for line in explanation.drivers}
+    titles = bridge.titles(explanation)
     return {
         "undone": words.undone(explanation),
         "requests": [_request(each, titles[each.driver], report.zone) for each in explanation.requests],
@@ -92,10 +92,9 @@ def _request(request: MovedRequest, driver: str, zone: str) -> dict[str, Any]:
 
 def _series(explanation: Explanation, hues: tuple[charts.Hue, ...]) -> Iterator[tuple[str, list[Cell]]]:
     """Yield the name of each bucket with what the drivers of the stacked chart did in it."""
-    hourly = explanation.bucket_unit == "hour"
-    for place, start in enumerate(explanation.buckets):
+    for place in range(len(explanation.buckets)):
         cells = [_amount(hue.series[place], hue.series[place]) for hue in hues]
-        yield charts.bucket_label(start, explanation.zone, hourly=hourly), cells
+        yield charts.bucket_label(explanation, place), cells
 
 
 def _span(span: tuple[float, float], shade: str) -> Bar:

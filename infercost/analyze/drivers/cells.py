@@ -65,6 +65,15 @@ def between(first: datetime, last: datetime) -> str:
     )
 
 
+def unpriced(connection: "duckdb.DuckDBPyConnection", first: datetime, last: datetime) -> int:
+    """Return how many attempts of [first, last) have tokens and no price."""
+    (found,) = connection.execute(
+        f"SELECT count(*) FROM attempts WHERE {between(first, last)} AND effective_cost IS NULL "
+        "AND coalesce(input_tokens, output_tokens) IS NOT NULL"
+    ).fetchall()[0]
+    return int(found)
+
+
 def build(
     connection: "duckdb.DuckDBPyConnection",
     span: Span,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _POINTS = literals(len(split.PLACES) + 1)
 """The share of a part is a factor more to integrate."""
 
-_LEAF = ", ".join((*split.KEYS, "kind"))
+_LEAF = ", ".join(split.LEAF)
 
 
 def table(

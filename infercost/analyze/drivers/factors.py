@@ -180,3 +180,11 @@ POOL_PRICE = {"list_price": "", "service_tier": "", "discount": "capacity"}
 def chain(kind: str) -> tuple[Factor, ...]:
     """Return the factors of a token kind's leaves."""
     return PROMPT_CHAIN if kind in PROMPT_KINDS else ATTEMPT_CHAIN
+
+
+def place(driver: str, kind: str) -> int:
+    """Return where a driver is in the chain of a kind, 1 for the first; 0 when it is not in it."""
+    for number, factor in enumerate(chain(kind), start=1):
+        if factor.of(kind) == driver:
+            return number
+    return 0

@@ -51,19 +51,11 @@ class Setting:
         return measures.filter_sql(tuple((name, value) for name, value in named if name is not None))
 
 
-def place(driver: str, kind: str) -> int:
-    """Return where a driver is in the chain of a kind, 1 for the first; 0 when it is not in it."""
-    for number, factor in enumerate(factors.chain(kind), start=1):
-        if factor.of(kind) == driver:
-            return number
-    return 0
-
-
 def scale(connection: "duckdb.DuckDBPyConnection", driver: str, kinds: tuple[str, ...], where: str, by: str) -> None:
     """Multiply the factor of a driver by the SQL expression `by` on the leaves of some kinds."""
     for chained in (factors.PROMPT_KINDS, *((kind,) for kind in factors.PER_ATTEMPT)):
         chosen = [kind for kind in chained if kind in kinds]
-        number = place(driver, chained[0])
+        number = factors.place(driver, chained[0])
         if chosen and number:
             connection.execute(
                 f"UPDATE driver_leaves SET b{number} = b{number} * ({by}) WHERE kind IN {_sql(chosen)} AND {where}"
@@ -86,7 +78,7 @@ def _gateway(connection: "duckdb.DuckDBPyConnection", where: str, present: float
 
 def _discount(connection: "duckdb.DuckDBPyConnection", where: str, _: float, wanted: float) -> list[str]:
     """Set what is paid of the list price; pools have none."""
-    number = place("discount", "input_uncached")
+    number = factors.place("discount", "input_uncached")
     connection.execute(f"UPDATE driver_leaves SET b{number} = {1 - wanted!r}::DOUBLE WHERE NOT is_pool AND {where}")
     return []
 
@@ -97,8 +89,8 @@ def _batch(connection: "duckdb.DuckDBPyConnection", where: str, present: float, 
         part, towards = (wanted - present) / (1 - present), "cost_batch"
     else:
         part, towards = 1 - wanted / present, "cost_none"
-    number = place("service_tier", "input_uncached")
-    on = " AND ".join(f"driver_leaves.{key} = driver_lanes.{key}" for key in (*split.KEYS, "kind"))
+    number = factors.place("service_tier", "input_uncached")
+    on = " AND ".join(f"driver_leaves.{key} = driver_lanes.{key}" for key in split.LEAF)
     connection.execute(f"""
         UPDATE driver_leaves SET b{number} = b{number} * (1 + {part!r}::DOUBLE * ({towards} / cost_now - 1))
         FROM (FROM driver_lanes WHERE {where}) AS driver_lanes WHERE {on} AND cost_now > 0
@@ -130,7 +122,7 @@ def _prompt_cache(connection: "duckdb.DuckDBPyConnection", where: str, present: 
     """Move prompt tokens of every leaf between the cache and the other kinds, until the whole has the wanted share."""
     _add_leaves(connection, where, "input_uncached", "cache_read")
     _add_leaves(connection, where, "cache_read", "input_uncached")
-    number = place("prompt_cache", "cache_read")
+    number = factors.place("prompt_cache", "cache_read")
     keys = ", ".join(split.KEYS)
     if wanted >= present:
         target = f"1 - (1 - reads) * {(1 - wanted) / (1 - present)!r}::DOUBLE"
@@ -165,7 +157,7 @@ def _prompt_cache(connection: "duckdb.DuckDBPyConnection", where: str, present: 
 
 def _add_leaves(connection: "duckdb.DuckDBPyConnection", where: str, like: str, kind: str) -> None:
     """Give every leaf of one kind of tokens one of another, empty as yet, where `driver_token_rates` has its rate."""
-    share, rate = place("prompt_cache", kind), place("list_price", kind)
+    share, rate = factors.place("prompt_cache", kind), factors.place("list_price", kind)
     keys = ", ".join(split.KEYS)
     connection.execute(f"""
         INSERT INTO driver_leaves BY NAME
@@ -186,7 +178,7 @@ def _retries(connection: "duckdb.DuckDBPyConnection", where: str, present: float
     first = (*factors.CELL, "band", *factors.FIRST, "kind")
     cell = ", ".join(factors.CELL)
     for kinds in (factors.PROMPT_KINDS, tuple(factors.PER_ATTEMPT)):
-        number = place("retries", kinds[0])
+        number = factors.place("retries", kinds[0])
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE driver_firsts AS
             SELECT {", ".join(first)}, sum(b{number}) FILTER (WHERE outcome = 'first_try') AS answered,

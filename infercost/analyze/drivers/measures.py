@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from infercost import engine
 from infercost.analyze.drivers import factors
 from infercost.analyze.explanation import Condition, Measure
+from infercost.errors import NoDataError
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,6 +71,23 @@ def filter_sql(conditions: Conditions) -> str:
         listed = ", ".join(engine.literal(each) for each in values)
         parts.append(f"cast({engine.identifier(dimension)} AS VARCHAR) IN ({listed})")
     return " AND ".join(parts) or "TRUE"
+
+
+def check_part(connection: "duckdb.DuckDBPyConnection", conditions: Conditions, side: int, place: str) -> None:
+    """Raise NoDataError when no leaf meets the conditions; the hint names the values that there are.
+
+    `side` is the window whose requests rank them (0 the baseline, 1 the current one), `place` names what was looked at.
+    """
+    if connection.execute(f"SELECT count(*) FROM driver_both WHERE {filter_sql(conditions)}").fetchall() != [(0,)]:
+        return
+    hints = []
+    for name, _ in conditions:
+        rows = connection.execute(
+            f"SELECT cast({name} AS VARCHAR) FROM driver_both GROUP BY 1 ORDER BY sum(requests_{side}) DESC, 1 LIMIT 8"
+        ).fetchall()
+        hints.append(f"{name}: {', '.join(value for (value,) in rows)}")
+    asked = " and ".join(f"{name} = {value}" for name, value in conditions)
+    raise NoDataError(f"nothing in {place} where {asked}", hint="; ".join(hints))
 
 
 def measure(

@@ -210,7 +210,7 @@ def price_lanes(
         kinds = cells.build(connection, span, "driver_in_lane", as_logged=True)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE driver_{name} AS FROM driver_cells")
         parts += [
-            f"SELECT {', '.join(split.KEYS)}, '{kind}' AS kind, '{name}' AS lane, cost_{kind}::DOUBLE AS cost "
+            f"SELECT {', '.join(split.KEYS)}, '{kind}' AS kind, '{name}' AS lane, cost_{kind} AS cost "
             f"FROM driver_{name}"
             for kind in kinds
         ]

@@ -48,13 +48,13 @@ _EXPOSED: dict[str, str] = {
 }
 """What a driver acts on, where that is not all spend: leaves that this condition holds for."""
 
-_GATEWAY = 1 + next(place for place, each in enumerate(factors.PROMPT_CHAIN) if each.driver == "gateway_cache")
+_GATEWAY = factors.place("gateway_cache", "input_uncached")
 _AVOIDED = {
     side: f"cost_{number} * (1 - {side}{_GATEWAY}) / nullif({side}{_GATEWAY}, 0)" for number, side in enumerate("ab")
 }
 """What the gateway's cache acts on: what the requests that it answered would have cost."""
 
-_LEAF = ", ".join((*split.KEYS, "kind"))
+_LEAF = ", ".join(split.LEAF)
 _WITH_AVOIDED = f"""(
     SELECT driver_effects.*, avoided.avoided_a, avoided.avoided_b
     FROM driver_effects

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 KEYS: tuple[str, ...] = (*factors.CELL, "band", *factors.FIRST, *factors.BILLED)
 """Columns that make a leaf, beside the token kind."""
 
+LEAF: tuple[str, ...] = (*KEYS, "kind")
+"""Columns that make a leaf of one token kind: a row of `driver_leaves` and of `driver_effects`."""
+
 _CELL = factors.CELL
 _BAND = (*_CELL, "band")
 _FIRST = (*_BAND, *factors.FIRST)
