@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,17 +119,3 @@ def _verdict(scenario: Scenario, seed: int, found: Explained, twin: Explained, t
         ),
         moved=moved,
     )
-
-
-def judge_all(
-    shared: Shared, scenarios: Sequence[Scenario], seed: int, scale: int, tell: Callable[[Verdict], None]
-) -> Iterator[Verdict]:
-    """Yield the verdict on every scenario with one seed."""
-    worlds = Worlds(shared, seed, scale)
-    try:
-        for scenario in scenarios:
-            verdict = judge(worlds, scenario)
-            tell(verdict)
-            yield verdict
-    finally:
-        worlds.close()

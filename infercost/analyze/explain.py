@@ -273,10 +273,9 @@ def _lines(
     for driver in factors.DRIVERS:
         effect = whole.effects[driver.name]
         only, undo = alone.get(driver.name, (effect, effect))
-        deviation = judged.deviations[driver.name] if judged else None
         threshold = floor if driver.name in _EXACT else None
-        if deviation is not None and driver.name not in _EXACT:
-            threshold = max(noise.TIMES_NOISE * deviation, floor)
+        if judged and driver.name not in _EXACT:
+            threshold = max(judged.threshold(driver.name), floor)
         segment = segments.locate(connection, driver.name, where) if abs(effect) >= floor else None
         within: measures.Conditions = (*conditions, *(segment.places if segment else ()))
         lines.append(
@@ -286,7 +285,7 @@ def _lines(
                 effect=effect,
                 only=only,
                 undo=undo,
-                noise=deviation,
+                noise=judged.usual[driver.name] if judged else None,
                 threshold=threshold,
                 verdict=_verdict(driver.name, effect, threshold),
                 segment=segment,

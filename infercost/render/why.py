@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from infercost.analyze.drivers.noise import TIMES_NOISE
 from infercost.analyze.explanation import (
     UNKNOWN,
     VERDICTS,
@@ -172,10 +173,10 @@ def verdict_text(line: DriverLine) -> str:
 
 def noise_note(explanation: Explanation) -> str:
     """Return what the verdicts stand on."""
-    if explanation.placebo_weeks:
+    if weeks := explanation.placebo_weeks:
         return (
-            f"An effect counts when it is more than four times what its driver moves from week to week "
-            f"(over {explanation.placebo_weeks} past weeks) and more than 1 % of spend."
+            f"An effect counts when it is more than {TIMES_NOISE[weeks]} times what its driver moves from week to week "
+            f"(over {weeks} past weeks) and more than 1 % of spend."
         )
     return "Not enough history to judge what is normal: fewer than five past weeks lie before the baseline."
 

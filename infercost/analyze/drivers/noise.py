@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from statistics import median
 from typing import TYPE_CHECKING
 
 from infercost.analyze.drivers import effects, factors, matches, split
@@ -24,18 +23,26 @@ MOST_WEEKS = 8
 FEWEST_WEEKS = 5
 """Past weeks below which nothing is said about noise."""
 
-TIMES_NOISE = 4
-"""An effect counts from so many median absolute deviations of its driver on."""
+TIMES_NOISE: dict[int, Decimal] = {5: Decimal("4.8"), 6: Decimal("4.2"), 7: Decimal("3.9"), 8: Decimal("3.6")}
+"""How many times the usual move of its driver an effect must be to count, by the past weeks that this is known from.
+
+Where weeks are alike and independent, 2.5 % of quiet weeks are beyond it (by simulation of normal effects of weeks
+against the mean of the four before); fewer weeks know less of what is usual.
+"""
 
 LONGEST_BASELINE = timedelta(days=28)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """The median absolute deviation of each driver in US dollars, for a window as long as the current one."""
+    """What each driver usually moves by, in US dollars, for a window as long as the current one."""
 
     weeks: int
-    deviations: "Mapping[str, Decimal]"
+    usual: "Mapping[str, Decimal]"
+
+    def threshold(self, driver: str) -> Decimal:
+        """Return the effect from which on a driver moved more than usual."""
+        return TIMES_NOISE[self.weeks] * self.usual[driver]
 
 
 def past_spans(span: Span, oldest: datetime) -> tuple[Span, ...]:
@@ -94,7 +101,7 @@ def measure(
         for name, effect in effects.whole(connection, where).effects.items():
             found[name].append(effect)
     scale = Decimal(max((span.until - span.since) / WEEK, 1.0)).sqrt()
-    return Noise(len(spans), {name: _deviation(values) * scale for name, values in found.items()})
+    return Noise(len(spans), {name: _usual(values) * scale for name, values in found.items()})
 
 
 def _relabelled(past: Span) -> str:
@@ -107,6 +114,7 @@ def _relabelled(past: Span) -> str:
         ) FROM driver_cells"""
 
 
-def _deviation(values: list[Decimal]) -> Decimal:
-    middle = median(values)
-    return median([abs(value - middle) for value in values])
+def _usual(values: list[Decimal]) -> Decimal:
+    """Return the root mean square of effects without the largest, which may be of a past incident."""
+    kept = sorted(map(abs, values))[:-1]
+    return (sum((value * value for value in kept), Decimal(0)) / len(kept)).sqrt()
