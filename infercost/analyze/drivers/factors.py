@@ -52,6 +52,9 @@ TIMES: tuple[str, ...] = ("day", "hour")
 PROMPT_KINDS: tuple[str, ...] = tuple(kind for kind in schema.INPUT_KINDS if kind not in ("input_audio", "input_image"))
 """Token kinds that make up a prompt's length; the others are counted by attempt."""
 
+ONE = "one"
+"""The denominator of what is no ratio."""
+
 FEE = "fee"
 """The kind of what is billed by the piece, beside the token kinds."""
 
@@ -68,14 +71,31 @@ class Driver:
 
 
 @dataclass(frozen=True)
-class Factor:
-    """One factor of a leaf: the driver that its change is booked to, and the ratios whose product it is.
+class Ratio:
+    """Two sums of split.SUMS, one by the other; `_kind` in a name stands for a token kind.
 
-    `driver` maps leaf classes to drivers where they differ. A ratio is two sums of split.SUMS.
+    A window in which `bottom` is 0, or any of `also`, has the ratio of the other window: nothing is known of it there.
+    """
+
+    top: str
+    bottom: str
+    also: tuple[str, ...] = ()
+
+    def of(self, kind: str) -> "Ratio":
+        """Return the ratio of one kind."""
+        top, bottom, *also = (name.replace("_kind", f"_{kind}") for name in (self.top, self.bottom, *self.also))
+        return Ratio(top, bottom, tuple(also))
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of a leaf: the driver that its change is booked to, and the ratios (at most 3) whose product it is.
+
+    `driver` maps leaf classes to drivers where they differ.
     """
 
     driver: str | dict[str, str]
-    ratios: tuple[tuple[str, str], ...]
+    ratios: tuple[Ratio, ...]
 
     def of(self, leaf: str) -> str:
         """Return the driver for a class of leaves."""
@@ -139,36 +159,46 @@ PER_ATTEMPT: dict[str, str] = {
 """Driver of what an attempt has of each kind that is counted by attempt."""
 
 _WHO: tuple[Factor, ...] = (
-    Factor("volume", (("requests_all", "one"),)),
-    Factor("feature_mix", (("requests_feature", "requests_all"),)),
-    Factor("cohort_mix", (("requests_cell", "requests_feature"),)),
-    Factor("gateway_cache", (("dispatched_cell", "requests_cell"),)),
+    Factor("volume", (Ratio("requests_all", ONE),)),
+    Factor("feature_mix", (Ratio("requests_feature", "requests_all"),)),
+    Factor("cohort_mix", (Ratio("requests_cell", "requests_feature"),)),
+    Factor("gateway_cache", (Ratio("dispatched_cell", "requests_cell"),)),
 )
 
 _PRICE: tuple[Factor, ...] = (
-    Factor("list_price", (("base_kind", "units_kind"),)),
-    Factor("service_tier", (("list_kind", "base_kind"),)),
-    Factor("discount", (("cost_kind", "list_kind"),)),
+    Factor("list_price", (Ratio("base_kind", "units_kind"),)),
+    Factor("service_tier", (Ratio("list_kind", "base_kind"),)),
+    Factor("discount", (Ratio("cost_kind", "list_kind"),)),
 )
 
 PROMPT_CHAIN: tuple[Factor, ...] = (
     *_WHO,
-    Factor("retries", (("answered_cell", "dispatched_cell"), ("tokens_leaf", "tokens_first"))),
-    Factor("prompt_length", (("tokens_band", "answered_cell"),)),
-    Factor("unpriced", (("priced_tokens_band", "tokens_band"),)),
-    Factor("routing", (("tokens_first", "priced_tokens_band"),)),
-    Factor("prompt_cache", (("units_kind", "tokens_leaf"),)),
+    Factor("retries", (Ratio("answered_cell", "dispatched_cell"), Ratio("tokens_leaf", "tokens_first"))),
+    Factor("prompt_length", (Ratio("tokens_band", "answered_cell"),)),
+    Factor("unpriced", (Ratio("priced_tokens_band", "tokens_band"),)),
+    Factor("routing", (Ratio("tokens_first", "priced_tokens_band"),)),
+    Factor("prompt_cache", (Ratio("units_kind", "tokens_leaf"),)),
     *_PRICE,
 )
 """Factors of what a prompt costs, by tokens."""
 
+_BESIDE_OTHERS: tuple[Ratio, ...] = (
+    Ratio("units_kind", "attempts_leaf", also=("units_kind_way",)),
+    Ratio("attempts_way", "units_kind_way", also=("attempts_leaf",)),
+)
+"""How long the answers to prompts of one band are beside those to all prompts that went the same way.
+
+It belongs to the prompts: where all of them grow by half and are answered as before, each band has the answers of
+shorter prompts, and neither answers nor what they cost became any less.
+"""
+
 ATTEMPT_CHAIN: tuple[Factor, ...] = (
     *_WHO,
-    Factor("retries", (("answered_cell", "dispatched_cell"), ("attempts_leaf", "calls_first"))),
-    Factor("prompt_length", (("calls_band", "answered_cell"),)),
-    Factor("unpriced", (("priced_calls_band", "calls_band"),)),
-    Factor("routing", (("calls_first", "priced_calls_band"),)),
-    Factor(PER_ATTEMPT, (("units_kind", "attempts_leaf"),)),
+    Factor("retries", (Ratio("answered_cell", "dispatched_cell"), Ratio("attempts_leaf", "calls_first"))),
+    Factor("prompt_length", (Ratio("calls_band", "answered_cell"), *_BESIDE_OTHERS)),
+    Factor("unpriced", (Ratio("priced_calls_band", "calls_band"),)),
+    Factor("routing", (Ratio("calls_first", "priced_calls_band"),)),
+    Factor(PER_ATTEMPT, (Ratio("units_kind_way", "attempts_way"),)),
     *_PRICE,
 )
 """Factors of what an answer costs (and of whatever else is counted by attempt)."""

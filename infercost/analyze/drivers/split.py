@@ -26,6 +26,7 @@ LEAF: tuple[str, ...] = (*KEYS, "kind")
 _CELL = factors.CELL
 _BAND = (*_CELL, "band")
 _FIRST = (*_BAND, *factors.FIRST)
+_WAY = (*_CELL, *factors.FIRST, *factors.BILLED)
 
 COUNTS = ("requests", "dispatched", "answered", "priced", "attempts", "request_tokens", "priced_tokens")
 MEASURES = ("units", "base", "list", "cost")
@@ -72,8 +73,13 @@ SUMS: dict[str, Sums] = {
     "calls_first": Sums("priced", _FIRST),
     "tokens_leaf": Sums("prompt_units", KEYS),
     "attempts_leaf": Sums("attempts", KEYS),
+    "attempts_way": Sums("attempts", _WAY),
+    **{f"units_{kind}_way": Sums(f"units_{kind}", _WAY) for kind in factors.PER_ATTEMPT},
 }
-"""Every sum over all kinds that a ratio may name; beside them are those of one kind (MEASURES) and `one`."""
+"""Every sum that a ratio may name, with its level; beside them are MEASURES of one kind on a leaf, and factors.ONE."""
+
+_LEVELS = {"cell": _CELL, "band": _BAND, "first": _FIRST, "way": _WAY}
+"""Levels between the features and the leaves, each with its table `driver_by_<level>`."""
 
 
 def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str = "driver_cells") -> None:
@@ -84,7 +90,7 @@ def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells
     """
     _pivot(connection, kinds, cells)
     with engine.one_thread(connection):
-        _totals(connection)
+        _totals(connection, kinds)
     _leaves(connection, kinds)
     make_effects(connection)
 
@@ -178,7 +184,7 @@ def prompt_units(kinds: tuple[str, ...]) -> str:
     )
 
 
-def _totals(connection: "duckdb.DuckDBPyConnection") -> None:
+def _totals(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> None:
     """Create the sums of each level above the leaf; the sums over all are those of the features in both windows."""
     connection.execute("""
         CREATE OR REPLACE TEMP TABLE driver_by_feature AS
@@ -186,11 +192,12 @@ def _totals(connection: "duckdb.DuckDBPyConnection") -> None:
             requests_feature_0 > 0 AND requests_feature_1 > 0 AS continues
         FROM driver_both GROUP BY feature
     """)
-    for level, keys in (("cell", _CELL), ("band", _BAND), ("first", _FIRST)):
+    present = {*COUNTS, *(f"units_{kind}" for kind in kinds)}
+    for level, keys in _LEVELS.items():
         sums = ", ".join(
             f"sum({each.column}_{side}) AS {name}_{side}"
             for name, each in SUMS.items()
-            if each.level == keys
+            if each.level == keys and each.column in present
             for side in (0, 1)
         )
         connection.execute(
@@ -202,22 +209,20 @@ def _totals(connection: "duckdb.DuckDBPyConnection") -> None:
 def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> None:
     """Create `driver_leaves`: a row a leaf and kind, with its factors in both windows (a1, b1, ...) and its costs."""
     parts = " UNION ALL ".join(_of_kind(kind) for kind in kinds) or _no_leaf()
+    sums = ", ".join(f"driver_by_{level}.* EXCLUDE ({', '.join(keys)})" for level, keys in _LEVELS.items())
+    joins = " ".join(f"INNER JOIN driver_by_{level} USING ({', '.join(keys)})" for level, keys in _LEVELS.items())
     connection.execute(f"""
         CREATE OR REPLACE TEMP VIEW driver_wide AS
         SELECT driver_both.*,
             prompt_units_0 AS tokens_leaf_0, prompt_units_1 AS tokens_leaf_1,
             attempts_0 AS attempts_leaf_0, attempts_1 AS attempts_leaf_1,
             driver_by_feature.* EXCLUDE (feature),
-            driver_by_cell.* EXCLUDE ({", ".join(_CELL)}),
-            driver_by_band.* EXCLUDE ({", ".join(_BAND)}),
-            driver_by_first.* EXCLUDE ({", ".join(_FIRST)}),
+            {sums},
             (SELECT coalesce(sum(requests_feature_0), 0) FROM driver_by_feature WHERE continues) AS requests_all_0,
             (SELECT coalesce(sum(requests_feature_1), 0) FROM driver_by_feature WHERE continues) AS requests_all_1
         FROM driver_both
         INNER JOIN driver_by_feature USING (feature)
-        INNER JOIN driver_by_cell USING ({", ".join(_CELL)})
-        INNER JOIN driver_by_band USING ({", ".join(_BAND)})
-        INNER JOIN driver_by_first USING ({", ".join(_FIRST)})
+        {joins}
     """)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE driver_leaves AS WITH wide AS (FROM driver_wide) {parts}")
 
@@ -234,7 +239,7 @@ def _of_kind(kind: str) -> str:
     values = []
     for place, factor in enumerate(factors.chain(kind), start=1):
         for side, name in ((0, "a"), (1, "b")):
-            product = " * ".join(ratio(top, bottom, side, kind) for top, bottom in factor.ratios)
+            product = " * ".join(value(each.of(kind), side) for each in factor.ratios)
             values.append(f"{product} AS {name}{place}")
     return f"""
         SELECT {", ".join(KEYS)}, '{kind}' AS kind, continues, {", ".join(values)},
@@ -242,16 +247,18 @@ def _of_kind(kind: str) -> str:
         FROM wide WHERE raw_{kind}_0 <> 0 OR raw_{kind}_1 <> 0"""
 
 
-def ratio(top: str, bottom: str, side: int, kind: str) -> str:
-    """Return a ratio of one window as SQL; where it is 0 by 0, that of the other window: it does not change then."""
-    top, bottom = (name.replace("_kind", f"_{kind}") for name in (top, bottom))
-    if bottom == "one":
-        return f"{top}_{side}"
-    other = 1 - side
-    return (
-        f"CASE WHEN {bottom}_{side} > 0 THEN {top}_{side} / {bottom}_{side} "
-        f"WHEN {bottom}_{other} > 0 THEN {top}_{other} / {bottom}_{other} ELSE 0 END"
-    )
+def value(ratio: factors.Ratio, side: int) -> str:
+    """Return a ratio of one window as SQL; where it is not known, that of the other window: it does not change then."""
+    if ratio.bottom == factors.ONE:
+        return f"{ratio.top}_{side}"
+    sides = (side, 1 - side)
+    branches = (f"WHEN {known(ratio, each)} THEN {ratio.top}_{each} / {ratio.bottom}_{each}" for each in sides)
+    return f"CASE {' '.join(branches)} ELSE 0 END"
+
+
+def known(ratio: factors.Ratio, side: int) -> str:
+    """Return the condition that a ratio is known in a window."""
+    return " AND ".join(f"{name}_{side} > 0" for name in (ratio.bottom, *ratio.also) if name != factors.ONE) or "TRUE"
 
 
 def products(points: Points = POINTS) -> str:
@@ -359,8 +366,8 @@ def classes() -> list[LeafClass]:
     return found
 
 
-def level_of(name: str, kind: str | None) -> tuple[tuple[str, ...], str]:
-    """Return the keys that a sum is taken over, and its column in `driver_both`; `kind` belongs to sums of one kind."""
-    if kind is not None and name.endswith(f"_{kind}"):
-        return KEYS, name
-    return SUMS[name].level, SUMS[name].column
+def level_of(name: str) -> tuple[tuple[str, ...], str]:
+    """Return the keys that a sum is taken over, and its column in `driver_both`."""
+    if name in SUMS:
+        return SUMS[name].level, SUMS[name].column
+    return KEYS, name

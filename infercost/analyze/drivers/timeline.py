@@ -247,37 +247,39 @@ def _parts(moved: set[tuple[str, bool, str]]) -> list[_Part]:
         for place, (driver, factor) in enumerate(zip(leaves.drivers, leaves.chain, strict=True), start=1):
             occurring = [kind for kind in leaves.kinds if (driver, leaves.is_pool, kind) in moved]
             for number, ratio in enumerate(factor.ratios if occurring else ()):
-                slope = _own_slope(factor, place, number)
-                parts += _of_ratio(driver, leaves.condition, slope, ratio, occurring)
+                # What is no sum of one kind is the same for all kinds of these leaves.
+                by_kind = any("_kind" in name for each in factor.ratios for name in (each.top, each.bottom))
+                for kind in occurring if by_kind else occurring[:1]:
+                    condition = f"{leaves.condition} AND kind = '{kind}'" if by_kind else leaves.condition
+                    parts += _halves(driver, condition, _own_slope(factor, place, number, kind), ratio.of(kind))
     return parts
 
 
-def _own_slope(factor: factors.Factor, place: int, number: int) -> str:
-    """Return the slope of one ratio: that of its factor, times the mean of the factor's other ratio in both windows."""
-    if len(factor.ratios) == 1:
+def _own_slope(factor: factors.Factor, place: int, number: int, kind: str) -> str:
+    """Return the slope of one ratio: that of its factor, times what the factor's other ratios are along the way.
+
+    The ratios of a factor share its change like factors share that of spend: by their Shapley values.
+    """
+    others = [each.of(kind) for each in (*factor.ratios[:number], *factor.ratios[number + 1 :])]
+    if not others:
         return f"k{place}"
-    top, bottom = factor.ratios[1 - number]
-    means = [split.ratio(top, bottom, side, "") for side in (0, 1)]
-    return f"k{place} * (({means[0]}) + ({means[1]})) / 2"
+    sides = [[split.value(each, side) for side in (0, 1)] for each in others]
+    if len(others) == 1:
+        return f"k{place} * (({sides[0][0]}) + ({sides[0][1]})) / 2"
+    (one_0, one_1), (other_0, other_1) = sides
+    return (
+        f"k{place} * (2 * ({one_0}) * ({other_0}) + ({one_0}) * ({other_1}) + ({one_1}) * ({other_0})"
+        f" + 2 * ({one_1}) * ({other_1})) / 6"
+    )
 
 
-def _of_ratio(driver: str, condition: str, slope: str, names: tuple[str, str], kinds: list[str]) -> list[_Part]:
-    """Return the parts of a ratio: its numerator's and its denominator's, by kind where either is of one kind."""
-    if not any(name.endswith("_kind") for name in names):
-        return _halves(driver, condition, slope, names, None)
-    found = []
-    for kind in kinds:
-        own = (names[0].replace("_kind", f"_{kind}"), names[1].replace("_kind", f"_{kind}"))
-        found += _halves(driver, f"{condition} AND kind = '{kind}'", slope, own, kind)
-    return found
-
-
-def _halves(driver: str, condition: str, slope: str, names: tuple[str, str], kind: str | None) -> list[_Part]:
-    top, bottom = names
-    sums = {0: f"{bottom}_0", 1: f"{bottom}_1"} if bottom != "one" else {0: "1.0", 1: "1.0"}
-    guard = f"{condition} AND {sums[0]} > 0 AND {sums[1]} > 0"
+def _halves(driver: str, condition: str, slope: str, ratio: factors.Ratio) -> list[_Part]:
+    """Return the parts of a ratio: its numerator's and its denominator's."""
+    top, bottom = ratio.top, ratio.bottom
+    sums = {0: f"{bottom}_0", 1: f"{bottom}_1"} if bottom != factors.ONE else {0: "1.0", 1: "1.0"}
+    guard = f"{condition} AND {split.known(ratio, 0)} AND {split.known(ratio, 1)}"
     worth = {top: slope}
-    if bottom != "one":
+    if bottom != factors.ONE:
         worth[bottom] = f"-({slope}) * ({top}_0 / {sums[0]})"
     return [
         _Part(
@@ -285,7 +287,7 @@ def _halves(driver: str, condition: str, slope: str, names: tuple[str, str], kin
             guard,
             f"{value} / {sums[1]}",
             f"{value} / {sums[0]}",
-            *split.level_of(name, kind),
+            *split.level_of(name),
             continuing=name == "requests_all",
         )
         for name, value in worth.items()
