@@ -51,6 +51,7 @@ SELECT
     requests AS dispatched, requests AS answered, requests AS priced,
     requests * pow(2e0, band) AS request_tokens, request_tokens AS priced_tokens,
     greatest(requests, 1 + size % 3)::DOUBLE AS attempts,
+    attempts / 2 AS cached_calls, request_tokens / 2 AS cached_prompts,
     {measures}
 FROM drawn
 ORDER BY ALL

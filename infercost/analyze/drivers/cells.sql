@@ -134,6 +134,8 @@ summed AS (
         coalesce(sum(request_tokens) FILTER (WHERE place = 1 AND is_answered), 0) AS request_tokens,
         coalesce(sum(request_tokens) FILTER (WHERE place = 1 AND is_priced), 0) AS priced_tokens,
         count(*) FILTER (WHERE is_counted) AS attempts,
+        count(*) FILTER (WHERE is_counted AND cache_read_tokens > 0) AS cached_calls,
+        coalesce(sum(prompt_tokens) FILTER (WHERE is_counted AND cache_read_tokens > 0), 0) AS cached_prompts,
         {sums}
     FROM valued
     GROUP BY ALL

@@ -75,16 +75,18 @@ class Ratio:
     """Two sums of split.SUMS, one by the other; `_kind` in a name stands for a token kind.
 
     A window in which `bottom` is 0, or any of `also`, has the ratio of the other window: nothing is known of it there.
+    What is no sum of hours has its change at the hours at which the ratio `like` has its own.
     """
 
     top: str
     bottom: str
     also: tuple[str, ...] = ()
+    like: "Ratio | None" = None
 
     def of(self, kind: str) -> "Ratio":
         """Return the ratio of one kind."""
         top, bottom, *also = (name.replace("_kind", f"_{kind}") for name in (self.top, self.bottom, *self.also))
-        return Ratio(top, bottom, tuple(also))
+        return Ratio(top, bottom, tuple(also), self.like and self.like.of(kind))
 
 
 @dataclass(frozen=True)
@@ -171,13 +173,15 @@ _PRICE: tuple[Factor, ...] = (
     Factor("discount", (Ratio("cost_kind", "list_kind"),)),
 )
 
+_SHARE = Ratio("units_kind", "tokens_leaf")
+
 PROMPT_CHAIN: tuple[Factor, ...] = (
     *_WHO,
     Factor("retries", (Ratio("answered_cell", "dispatched_cell"), Ratio("tokens_leaf", "tokens_first"))),
-    Factor("prompt_length", (Ratio("tokens_band", "answered_cell"),)),
+    Factor("prompt_length", (Ratio("tokens_band", "answered_cell"), Ratio("diluted_kind", ONE, like=_SHARE))),
     Factor("unpriced", (Ratio("priced_tokens_band", "tokens_band"),)),
     Factor("routing", (Ratio("tokens_first", "priced_tokens_band"),)),
-    Factor("prompt_cache", (Ratio("units_kind", "tokens_leaf"),)),
+    Factor("prompt_cache", (_SHARE, Ratio("undiluted_kind", ONE, like=_SHARE))),
     *_PRICE,
 )
 """Factors of what a prompt costs, by tokens."""

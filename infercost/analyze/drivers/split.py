@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infercost import engine
-from infercost.analyze.drivers import factors
+from infercost.analyze.drivers import dilution, factors
 from infercost.analyze.drivers.quadrature import literals
 from infercost.errors import InternalError
 
@@ -28,7 +28,10 @@ _BAND = (*_CELL, "band")
 _FIRST = (*_BAND, *factors.FIRST)
 _WAY = (*_CELL, *factors.FIRST, *factors.BILLED)
 
-COUNTS = ("requests", "dispatched", "answered", "priced", "attempts", "request_tokens", "priced_tokens")
+COUNTS = (
+    *("requests", "dispatched", "answered", "priced", "attempts", "request_tokens", "priced_tokens"),
+    *dilution.SUMS,
+)
 MEASURES = ("units", "base", "list", "cost")
 
 _PARTS = 2**3
@@ -74,7 +77,7 @@ SUMS: dict[str, Sums] = {
     "tokens_leaf": Sums("prompt_units", KEYS),
     "attempts_leaf": Sums("attempts", KEYS),
     "attempts_way": Sums("attempts", _WAY),
-    **{f"units_{kind}_way": Sums(f"units_{kind}", _WAY) for kind in factors.PER_ATTEMPT},
+    **{f"{name}_way": Sums(name, _WAY) for name in (*dilution.SUMS, *(f"units_{kind}" for kind in factors.KINDS))},
 }
 """Every sum that a ratio may name, with its level; beside them are MEASURES of one kind on a leaf, and factors.ONE."""
 
@@ -91,6 +94,7 @@ def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells
     _pivot(connection, kinds, cells)
     with engine.one_thread(connection):
         _totals(connection, kinds)
+        dilution.create(connection, kinds, _WAY)
     _leaves(connection, kinds)
     make_effects(connection)
 
@@ -218,11 +222,13 @@ def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
             attempts_0 AS attempts_leaf_0, attempts_1 AS attempts_leaf_1,
             driver_by_feature.* EXCLUDE (feature),
             {sums},
+            {dilution.columns(kinds)},
             (SELECT coalesce(sum(requests_feature_0), 0) FROM driver_by_feature WHERE continues) AS requests_all_0,
             (SELECT coalesce(sum(requests_feature_1), 0) FROM driver_by_feature WHERE continues) AS requests_all_1
         FROM driver_both
         INNER JOIN driver_by_feature USING (feature)
         {joins}
+        LEFT JOIN driver_dilution USING ({", ".join(_WAY)})
     """)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE driver_leaves AS WITH wide AS (FROM driver_wide) {parts}")
 

@@ -275,6 +275,9 @@ def _own_slope(factor: factors.Factor, place: int, number: int, kind: str) -> st
 
 def _halves(driver: str, condition: str, slope: str, ratio: factors.Ratio) -> list[_Part]:
     """Return the parts of a ratio: its numerator's and its denominator's."""
+    if ratio.like:
+        change, alike = (f"(({split.value(each, 1)}) - ({split.value(each, 0)}))" for each in (ratio, ratio.like))
+        return _halves(driver, condition, f"({slope}) * coalesce({change} / nullif({alike}, 0), 0)", ratio.like)
     top, bottom = ratio.top, ratio.bottom
     sums = {0: f"{bottom}_0", 1: f"{bottom}_1"} if bottom != factors.ONE else {0: "1.0", 1: "1.0"}
     guard = f"{condition} AND {split.known(ratio, 0)} AND {split.known(ratio, 1)}"
