@@ -42,6 +42,12 @@ CASES: dict[str, tuple[str, Callable[[Call], Call]]] = {
         lambda call: replace(call, model="large" if call.feature == "search" else call.model),
     ),
     "a new dearer model for all": ("routing", lambda call: replace(call, model="new")),
+    "text that is not cached is added": ("prompt_length", lambda call: replace(call, prompt=call.prompt + 100)),
+    "cached text is added": (
+        "prompt_length",
+        lambda call: replace(call, prompt=call.prompt + 900, cached=call.cached and call.cached + 900),
+    ),
+    "the cached part is read to its half": ("prompt_cache", lambda call: replace(call, cached=call.cached // 2)),
     "the cache is read no more": ("prompt_cache", lambda call: replace(call, cached=0)),
     "batch instead of standard": ("service_tier", lambda call: replace(call, lane="batch")),
     "a raise of the list price": ("list_price", lambda call: replace(call, raised=True)),
@@ -76,6 +82,16 @@ def test_a_feature_that_grows_is_volume_and_mix() -> None:
 def test_longer_prompts_are_prompt_length_although_they_change_their_band() -> None:
     calls = [replace(call, cached=0) for call in BEFORE]
     child = spend.bridge([*calls, *later(calls, lambda call: replace(call, prompt=call.prompt * 3))])
+    assert set(spend.moved(child)) == {"prompt_length"}
+
+
+def test_answers_that_stay_as_they_are_take_nothing_when_prompts_grow() -> None:
+    calls = [
+        Call(day, hour=9 + place, prompt=prompt, output=output)
+        for day in range(-7, 0)
+        for place, (prompt, output) in enumerate(((1000, 100), (1500, 300), (2200, 900), (3300, 1200)))
+    ]
+    child = spend.bridge([*calls, *later(calls, lambda call: replace(call, prompt=call.prompt * 3 // 2))])
     assert set(spend.moved(child)) == {"prompt_length"}
 
 
