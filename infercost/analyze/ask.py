@@ -1,5 +1,6 @@
 """One call a command: open the store, work out the windows, ask, and return plain figures."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -42,24 +43,27 @@ def ask(
     until: str | None,
     compare: str,
     by: str | None,
-    limit: int,
+    more: Mapping[str, queries.Value],
 ) -> "pa.Table":
-    """Return the rows of a packaged query over a window; of the values given it takes those that its header names."""
+    """Return the rows of a packaged query over a window; of the values given it takes those that its header names.
+
+    `more` are parameters that are no times: the limit, and the bucket of signals.
+    """
     query = queries.find(name)
     window = windows.resolve_window(since, until, clock.now(), settings.zone)
-    given = _values(window, windows.baseline_window(window, compare), settings.zone, limit)
+    given = _values(window, windows.baseline_window(window, compare), settings.zone)
+    given |= more
     columns = tuple(part.strip() for part in by.split(",") if part.strip()) if by else ()
     with connect(source) as connection:
         taken = {each: value for each, value in given.items() if each in query.parameters}
         return queries.run(connection, query, taken, columns)
 
 
-def _values(window: Window, baseline: Window | None, zone: str, limit: int) -> dict[str, queries.Value]:
+def _values(window: Window, baseline: Window | None, zone: str) -> dict[str, queries.Value]:
     return {
         "since": window.start,
         "until": window.end,
         "baseline_since": baseline.start if baseline else None,
         "baseline_until": baseline.end if baseline else None,
         "zone": zone,
-        "limit": limit,
     }

@@ -24,6 +24,7 @@ from infercost.analyze.report import (
     Window,
 )
 from infercost.analyze.savings import savings
+from infercost.analyze.signals import signals
 from infercost.errors import NoDataError
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def build_report(
         explanation=explanation,
         sessions=_sessions(coverage.get("current")),
         baseline_sessions=_sessions(coverage.get("baseline")) if baseline else None,
+        signals=signals(connection, window, baseline, explanation),
         savings=saved,
         savings_sql=saved_sql,
     )

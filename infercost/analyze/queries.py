@@ -22,6 +22,9 @@ STEPS_FOLDER = "reconcile"
 
 DEFAULT_LIMIT = 20
 
+BUCKETS: tuple[str, ...] = ("5min", "hour", "day", "window")
+"""Lengths of the pieces of time that signals are measured in; `window` is the whole of it."""
+
 PARAMETERS: dict[str, str] = {
     "since": "first moment of the window",
     "until": "first moment after the window",
@@ -29,6 +32,7 @@ PARAMETERS: dict[str, str] = {
     "baseline_until": "first moment after the window compared with; NULL = none",
     "zone": "IANA name of the zone in which days and hours are cut",
     "limit": f"most rows to return, {DEFAULT_LIMIT} unless given",
+    "bucket": "how time is cut: " + ", ".join(BUCKETS),
     "by": "columns to group by",
     "tolerance": "picodollars of a row up to which a gap is taken for rounding",
 }
@@ -263,6 +267,8 @@ def _check_value(query: Query, name: str, value: Value) -> None:
         good, wanted = isinstance(value, datetime) and value.tzinfo is not None, "a time with a zone"
     elif name == "limit":
         good, wanted = isinstance(value, int) and value > 0, "a whole number above 0"
+    elif name == "bucket":
+        good, wanted = value in BUCKETS, f"one of {', '.join(BUCKETS)}"
     elif name == "tolerance":
         good, wanted = isinstance(value, int) and value >= 0, "a whole number of picodollars"
     else:

@@ -97,6 +97,33 @@ class Saving:
 
 
 @dataclass(frozen=True)
+class Signal:
+    """A leading signal by bucket (day or hour), beside what is usual at such times; a value is None where unknown.
+
+    `unit` is share, tokens or tokens_per_second. `current` and `baseline` are of the whole windows, `outside` are the
+    buckets whose value is not between `low` and `high`. Where it is not `is_judged`, too little history is known for a
+    band. `effect` is what the `drivers` behind it did to spend, US dollars; None without an explanation.
+    """
+
+    name: str
+    title: str
+    unit: str
+    current: float | None
+    baseline: float | None
+    buckets: tuple[datetime, ...]
+    bucket_unit: str
+    values: tuple[float | None, ...]
+    usual: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+    outside: tuple[datetime, ...]
+    is_judged: bool
+    drivers: tuple[str, ...]
+    effect: Decimal | None
+    sql: str
+
+
+@dataclass(frozen=True)
 class NamedCount:
     """A name with its attempts and tokens, for example an unpriced model."""
 
@@ -179,6 +206,7 @@ class Report:
     budgets: tuple[BudgetUse, ...] = ()
     sessions: Sessions | None = None
     baseline_sessions: Sessions | None = None
+    signals: tuple[Signal, ...] = ()
     savings: tuple[Saving, ...] = ()
     savings_sql: str = ""
     explanation: "Explanation | None" = None

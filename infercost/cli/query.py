@@ -83,6 +83,10 @@ def query(
         str | None, typer.Option("--by", metavar="COLUMNS", help="Columns to group by, joined with commas.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of queries that list the largest.")] = 20,
+    bucket: Annotated[
+        str,
+        typer.Option("--bucket", metavar="LENGTH", help="Of signals: 5min, hour, day, or window for all of it."),
+    ] = "day",
     form: FormatOption = DataFormat.TABLE,
     output: OutputOption = None,
     prices: PricesOption = "stored",
@@ -96,6 +100,7 @@ def query(
     infercost query
     infercost query cost_by_feature --since 7d
     infercost query cost_drift --by cohort --since 30d --format csv
+    infercost query retry_rate --by route --bucket hour --since 2d
     """
     from infercost.analyze import queries
 
@@ -113,7 +118,7 @@ def query(
         until=until,
         compare=compare,
         by=by and columns(by),
-        limit=limit,
+        more={"limit": limit, "bucket": bucket},
     )
     write_result(found, form, output)
 

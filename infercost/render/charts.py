@@ -1,4 +1,4 @@
-"""Charts as shapes in percent of their plot: the page draws them as SVG, which needs no script and prints as it is."""
+"""The charts of cost: by day beside the baseline, and what each driver did by day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,84 +11,13 @@ from infercost.analyze.report import DayCost, Report
 from infercost.render import axis, why
 from infercost.render import format as fmt
 from infercost.render.axis import Axis
+from infercost.render.plot import Block, Chart, Mark, Tick, dates, line, middle, time_label, tips
 
 HUES = 5
 """Drivers that have a colour of their own; the others are drawn together."""
 
 MOST_MARKS = 9
 """Moments that are marked on a chart, the dearest first."""
-
-_DAYS_OF_A_WEEK = 7
-_TICKS = 5
-"""Dates that fit under a chart 350 px wide; a week of days has short labels and shows all."""
-
-_DOTTED = 14
-"""Points up to which each has a dot."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A label of an axis, `at` percent from the left or from the top."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line as an SVG path, with the area under it and a dot a point where there are few; `kind` is its CSS class."""
-
-    kind: str
-    path: str
-    area: str = ""
-    dots: str = ""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A rectangle in percent of the plot, from its top left."""
-
-    kind: str
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Moments in one bucket that a chart marks: where, under which number, and what began there."""
-
-    at: float
-    number: int
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Tip:
-    """What a pointer over a bucket shows; it opens to the left in the right half."""
-
-    left: float
-    width: float
-    lines: tuple[str, ...]
-
-    @property
-    def opens_left(self) -> bool:
-        """Whether there is more room on the left."""
-        return self.left + self.width / 2 > 50
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Everything that is drawn in a plot."""
-
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    tips: tuple[Tip, ...]
-    zero: float
-    lines: tuple[Line, ...] = ()
-    blocks: tuple[Block, ...] = ()
-    marks: tuple[Mark, ...] = ()
 
 
 def has_daily(report: Report) -> bool:
@@ -104,13 +33,13 @@ def daily(report: Report) -> Chart:
     baseline: Sequence[Decimal | None] = expected or [point.baseline_cost for point in points]
     before = [None if cost is None else float(cost) for cost in baseline]
     scale = axis.amounts(0, max((*now, *(each for each in before if each is not None)), default=0))
-    lines = [_line("now", now, scale, filled=True)]
+    lines = [line("now", now, scale, filled=True)]
     if report.baseline is not None:
-        lines.insert(0, _line("before", before, scale))
+        lines.insert(0, line("before", before, scale))
     return Chart(
-        x_ticks=_dates(report, [point.current_start for point in points]),
+        x_ticks=dates(report.zone, [point.current_start for point in points], hourly=is_hourly(report)),
         y_ticks=_amounts(scale),
-        tips=_tips(
+        tips=tips(
             [
                 _daily_lines(report, point, cost, matched=bool(expected))
                 for point, cost in zip(points, baseline, strict=True)
@@ -144,52 +73,18 @@ def is_hourly(report: Report) -> bool:
 
 def point_label(report: Report, start: datetime) -> str:
     """Return the name of one point: `Sun 8 Nov 2026`, or `8 Nov 2026 14:00` in a window of hours."""
-    return _label(start, report.zone, hourly=is_hourly(report))
+    return time_label(start, report.zone, hourly=is_hourly(report))
 
 
 def bucket_label(explanation: Explanation, place: int) -> str:
     """Return the name of a bucket of an explanation, as `point_label` has it."""
-    return _label(explanation.buckets[place], explanation.zone, hourly=explanation.bucket_unit == "hour")
-
-
-def _label(start: datetime, zone: str, *, hourly: bool) -> str:
-    return fmt.moment(start, zone) if hourly else fmt.day(start.astimezone(fmt.zone(zone)), weekday=True)
-
-
-def _line(kind: str, values: Sequence[float | None], scale: Axis, *, filled: bool = False) -> Line:
-    """Return values as a path; it is broken where a value is unknown."""
-    places = [
-        None if value is None else (_middle(number, len(values)), round(100 - scale.at(value), 3))
-        for number, value in enumerate(values)
-    ]
-    path, pen = [], "M"
-    for place in places:
-        if place is None:
-            pen = "M"
-            continue
-        path.append(f"{pen}{place[0]} {place[1]}")
-        pen = "L"
-    known = [place for place in places if place is not None]
-    drawn = " ".join(path)
-    bottom = round(100 - scale.at(0), 3)
-    area = f"{drawn} L{known[-1][0]} {bottom} L{known[0][0]} {bottom} Z" if filled and known else ""
-    dots = " ".join(f"M{x} {y}h0" for x, y in known) if len(values) <= _DOTTED else ""
-    return Line(kind, drawn, area, dots)
-
-
-def _middle(number: int, count: int) -> float:
-    return round((number + 0.5) / count * 100, 3)
+    return time_label(explanation.buckets[place], explanation.zone, hourly=explanation.bucket_unit == "hour")
 
 
 def _amounts(scale: Axis) -> tuple[Tick, ...]:
     step = Decimal(repr(scale.ticks[1])) - Decimal(repr(scale.ticks[0]))
     places = max(0, -int(step.normalize().as_tuple().exponent))
     return tuple(Tick(round(100 - scale.at(each), 3), fmt.money(Decimal(repr(each)), places)) for each in scale.ticks)
-
-
-def _tips(texts: Sequence[tuple[str, ...]]) -> tuple[Tip, ...]:
-    width = round(100 / len(texts), 4) if texts else 0.0
-    return tuple(Tip(round(number * 100 / len(texts), 3), width, lines) for number, lines in enumerate(texts))
 
 
 def _daily_lines(report: Report, point: DayCost, before: Decimal | None, *, matched: bool) -> tuple[str, ...]:
@@ -202,18 +97,6 @@ def _daily_lines(report: Report, point: DayCost, before: Decimal | None, *, matc
         ratio = f" ({fmt.percent(float(change / before), signed=True)})" if before else ""
         lines.append(f"{fmt.dollars(change, signed=True)}{ratio}")
     return tuple(lines)
-
-
-def _dates(report: Report, starts: Sequence[datetime]) -> tuple[Tick, ...]:
-    """Return short labels that fit a narrow page: `8 Nov`, `9`, `10`; the month where it begins or changes."""
-    step = 1 if len(starts) <= _DAYS_OF_A_WEEK else -(-len(starts) // _TICKS)
-    times = [(place, start.astimezone(fmt.zone(report.zone))) for place, start in enumerate(starts)][::step]
-    month, ticks = 0, []
-    for place, time in times:
-        text = f"{time:%H:%M}" if is_hourly(report) else fmt.short_day(time) if time.month != month else str(time.day)
-        month = time.month
-        ticks.append(Tick(_middle(place, len(starts)), text))
-    return tuple(ticks)
 
 
 def _marks(report: Report, starts: Sequence[datetime]) -> tuple[Mark, ...]:
@@ -229,7 +112,7 @@ def _marks(report: Report, starts: Sequence[datetime]) -> tuple[Mark, ...]:
         if place is not None:
             texts.setdefault(place, []).append(text)
     return tuple(
-        Mark(_middle(place, len(starts)), number, tuple(texts[place]))
+        Mark(middle(place, len(starts)), number, tuple(texts[place]))
         for number, place in enumerate(sorted(texts), start=1)
     )
 
@@ -271,9 +154,9 @@ def stacked(report: Report, explanation: Explanation, drawn: Sequence[Hue]) -> C
         max((sum(each for each in column if each > 0) for column in columns), default=0),
     )
     return Chart(
-        x_ticks=_dates(report, starts),
+        x_ticks=dates(report.zone, starts, hourly=is_hourly(report)),
         y_ticks=_amounts(scale),
-        tips=_tips([_stack_lines(explanation, drawn, place) for place in range(len(starts))]),
+        tips=tips([_stack_lines(explanation, drawn, place) for place in range(len(starts))]),
         zero=round(100 - scale.at(0), 3),
         blocks=tuple(block for place, column in enumerate(columns) for block in _stack(drawn, place, column, scale)),
     )

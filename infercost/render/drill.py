@@ -9,7 +9,8 @@ from infercost.analyze.explanation import Child, Explanation, SplitTable
 from infercost.render import bridge
 from infercost.render import format as fmt
 from infercost.render.cents import closed
-from infercost.render.charts import Block, Hue
+from infercost.render.charts import Hue
+from infercost.render.plot import Block
 
 MOST = 12
 """Parts that have a bridge of their own; the others are one."""

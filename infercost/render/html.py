@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from infercost import __version__, assets
 from infercost.analyze.report import BudgetUse, DayCost, Report, Saving, Section
-from infercost.render import charts, html_why, trust
+from infercost.render import charts, html_why, signals, trust
 from infercost.render import format as fmt
 from infercost.render.measures import measures
 from infercost.render.palette import DARK, LIGHT
@@ -224,6 +224,7 @@ PARTS: Final[tuple[Part, ...]] = (
     Part("why.html", html_why.why),
     Part("totals.html", _totals),
     Part("contributors.html", html_why.contributors),
+    Part("signals.html", signals.view),
     Part("proof.html", html_why.proof),
     Part("drill.html", html_why.drills),
     Part("sections.html", _sections),
