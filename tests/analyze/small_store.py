@@ -1,6 +1,7 @@
 """A store of a few rows for the tests of the report: the tables of schema.TABLES and the packaged views."""
 
 from collections.abc import Iterable
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from infercost import engine, schema
@@ -8,6 +9,9 @@ from infercost.analyze import queries
 
 if TYPE_CHECKING:
     import duckdb
+
+AT_ONCE = 100
+"""Rows of one INSERT."""
 
 
 def attempt(day: str, cost: str | None, feature: str = "chat", **columns: Any) -> dict[str, Any]:
@@ -32,11 +36,15 @@ def store(attempts: Iterable[dict[str, Any]], **tables: list[dict[str, Any]]) ->
     for table, columns in schema.TABLES.items():
         connection.execute(f"CREATE TABLE {table} ({schema.columns_sql(columns)})")
     connection.execute("ALTER TABLE attempts ADD COLUMN day DATE")
-    rows = [{"attempt_id": f"a{number}", **row} for number, row in enumerate(attempts)]
-    for table, given in {"attempts": rows, **tables}.items():
-        for row in given:
-            marks = ", ".join("?" for _ in row)
-            connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+    listed = [{"attempt_id": f"a{number}", **row} for number, row in enumerate(attempts)]
+    for table, given in {"attempts": listed, **tables}.items():
+        for names, rows in groupby(given, key=tuple):
+            while some := list(islice(rows, AT_ONCE)):
+                marks = f"({', '.join('?' for _ in names)})"
+                connection.execute(
+                    f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join(marks for _ in some)}",
+                    [value for row in some for value in row.values()],
+                )
     connection.execute("UPDATE attempts SET day = cast(started_at AT TIME ZONE 'UTC' AS DATE)")
     for name, select in queries.views().items():
         connection.execute(f"CREATE VIEW {name} AS {select}")
