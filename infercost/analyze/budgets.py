@@ -1,12 +1,15 @@
-"""How much of each budget its running period has used."""
+"""How much of each budget its running period has used, and where it will be at its end."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from infercost.analyze import queries
+from infercost.analyze.forecast import HISTORY_DAYS, forecast
 from infercost.analyze.report import BudgetUse
-from infercost.analyze.windows import period_window
+from infercost.analyze.windows import period_window, start_of_day
 from infercost.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ def _use(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: datetim
     period = period_window(end - timedelta(microseconds=1), budget.period, zone)
     start, until = period.start.timestamp(), period.end.timestamp()
     spent = _spent(connection, budget, period.start, min(period.end, end, key=datetime.timestamp))
+    ahead = forecast(
+        _days(connection, budget, end, zone), end, period.end, ZoneInfo(zone), float(budget.amount - spent)
+    )
     return BudgetUse(
         name=budget.name,
         scope=", ".join(f"{column}={value}" for column, value in budget.where.items()) or EVERYTHING,
@@ -40,7 +46,39 @@ def _use(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: datetim
         spent=spent,
         used_ratio=float(spent / budget.amount) if budget.amount else 0.0,
         elapsed_ratio=(min(end.timestamp(), until) - start) / (until - start),
+        projected=_cents(spent, ahead.expected) if ahead else None,
+        projected_low=_cents(spent, ahead.low) if ahead else None,
+        projected_high=_cents(spent, ahead.high) if ahead else None,
+        gone_at=ahead.gone_at if ahead else None,
     )
+
+
+def _cents(spent: Decimal, more: float | None) -> Decimal | None:
+    """Return what is spent and forecast together; a forecast has no digits beyond cents."""
+    return None if more is None else spent + Decimal(more).quantize(Decimal("0.01"))
+
+
+def _days(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: datetime, zone: str) -> dict[date, float]:
+    """Return what each whole day before `end` cost, from the first day of the store on."""
+    local = ZoneInfo(zone)
+    today = end.astimezone(local).date()
+    last = start_of_day(today, local)
+    first = start_of_day(today - timedelta(days=HISTORY_DAYS), local)
+    (oldest,) = connection.execute("SELECT min(started_at) FROM attempts").fetchall()[0]
+    # The first day of a log begins with its first record, so it is no whole day.
+    from_day = max(first.date(), oldest.astimezone(local).date() + timedelta(days=1)) if oldest else today
+    found = {from_day + timedelta(days=number): 0.0 for number in range((today - from_day).days)}
+    parameters: dict[str, queries.Value] = {"since": first, "until": last, "zone": zone, "bucket": "day"}
+    table = queries.run(connection, queries.find("token_rate"), parameters, tuple(budget.where) or (EVERYTHING,))
+    for row in table.to_pylist():
+        day = row["bucket"].astimezone(local).date()
+        if day in found and _is_meant(row, budget):
+            found[day] += float(row["cost_usd"] or 0)
+    return found
+
+
+def _is_meant(row: Mapping[str, Any], budget: "Budget") -> bool:
+    return all(row[column] == value for column, value in budget.where.items())
 
 
 def _spent(connection: "duckdb.DuckDBPyConnection", budget: "Budget", start: datetime, until: datetime) -> Decimal:
@@ -49,9 +87,5 @@ def _spent(connection: "duckdb.DuckDBPyConnection", budget: "Budget", start: dat
         table = queries.run(connection, query, {"since": start, "until": until}, tuple(budget.where))
     except UsageError as error:
         raise ConfigError(f"budget {budget.name}: {error.message}", hint=error.hint) from error
-    costs = (
-        row["cost_usd"]
-        for row in table.to_pylist()
-        if all(row[column] == value for column, value in budget.where.items())
-    )
+    costs = (row["cost_usd"] for row in table.to_pylist() if _is_meant(row, budget))
     return sum((cost for cost in costs if cost is not None), Decimal(0))

@@ -14,6 +14,7 @@ from infercost.analyze.explanation import Explanation
 from infercost.analyze.headline import Known, day_text, headline
 from infercost.analyze.report import (
     AliasedModel,
+    Burn,
     Figures,
     NamedCount,
     Report,
@@ -39,6 +40,8 @@ NO_VALUE = "(none)"
 """Shown where a record has no value for a column, such as the answering model of a failed attempt."""
 
 TOTAL = "Total"
+_SMALLEST = Decimal("1e-12")
+_YEAR = 365 * 86_400
 CURRENCY = "USD"
 
 _NAMES = {"response_model": "model", "request_model": "requested model", "provider_name": "provider"}
@@ -86,6 +89,9 @@ def build_report(
         daily=daily,
         daily_sql=daily_sql,
         sections=sections,
+        burn=_burn(total.current, window, known=known.current),
+        baseline_burn=_burn(total.baseline, baseline, known=known.baseline) if baseline and total.baseline else None,
+        annual_change=_annual(total, window, explanation) if known.current and known.baseline else None,
         budgets=budget_use(connection, config, window.end),
         explanation=explanation,
         sessions=_sessions(coverage.get("current")),
@@ -94,6 +100,24 @@ def build_report(
         savings=saved,
         savings_sql=saved_sql,
     )
+
+
+def _burn(figures: Figures, window: Window, *, known: bool) -> Burn:
+    hours = Decimal(_seconds(window)) / 3600
+    tokens = figures.input_tokens + figures.output_tokens
+    return Burn((figures.cost / hours).quantize(_SMALLEST) if known else None, tokens / float(hours))
+
+
+def _seconds(window: Window) -> int:
+    return round(window.end.timestamp() - window.start.timestamp())
+
+
+def _annual(total: Row, window: Window, explanation: Explanation | None) -> Decimal | None:
+    """Return the change in 365 days; without what the calendar did, which comes and goes."""
+    if total.baseline is None:
+        return None
+    calendar = explanation.before - explanation.matched if explanation else Decimal(0)
+    return ((total.change + calendar) * _YEAR / Decimal(_seconds(window))).quantize(Decimal("0.01"))
 
 
 def _sessions(coverage: Mapping[str, Any] | None) -> Sessions | None:

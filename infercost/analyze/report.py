@@ -171,7 +171,11 @@ class Trust:
 
 @dataclass(frozen=True)
 class BudgetUse:
-    """How much of one budget its running period has used up to the end of the current window."""
+    """How much of one budget its running period has used up to the end of the current window, US dollars.
+
+    `projected` is where it will be at the end of the period at the rate of the last week, four times in five between
+    `projected_low` and `projected_high`; `gone_at` is when the amount will be gone, None where it lasts or is gone.
+    """
 
     name: str
     scope: str
@@ -182,13 +186,26 @@ class BudgetUse:
     spent: Decimal
     used_ratio: float
     elapsed_ratio: float
+    projected: Decimal | None = None
+    projected_low: Decimal | None = None
+    projected_high: Decimal | None = None
+    gone_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Burn:
+    """Dollars and tokens an hour of one window; `cost` is None where nothing has a price."""
+
+    cost: Decimal | None
+    tokens: float
 
 
 @dataclass(frozen=True)
 class Report:
     """Everything a report shows, drawn by `render/` and nowhere computed again.
 
-    `sessions` is None where no attempt names one, `explanation` where there is nothing to compare with. `restated` says
+    `sessions` is None where no attempt names one, `explanation` where there is nothing to compare with. `annual_change`
+    is what the change comes to in 365 days if spend stays as it is now, seasons aside. `restated` says
     what the figures are where the store holds others now: other prices, an older commit.
     """
 
@@ -203,6 +220,9 @@ class Report:
     daily: tuple[DayCost, ...]
     daily_sql: str
     sections: tuple[Section, ...]
+    burn: Burn | None = None
+    baseline_burn: Burn | None = None
+    annual_change: Decimal | None = None
     budgets: tuple[BudgetUse, ...] = ()
     sessions: Sessions | None = None
     baseline_sessions: Sessions | None = None

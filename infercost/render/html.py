@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from infercost import __version__, assets
 from infercost.analyze.report import BudgetUse, DayCost, Report, Saving, Section
-from infercost.render import charts, html_why, signals, trust
+from infercost.render import budgets, charts, html_why, signals, trust
 from infercost.render import format as fmt
 from infercost.render.measures import measures
 from infercost.render.palette import DARK, LIGHT
@@ -69,6 +69,7 @@ class _BudgetView:
     left: Cell
     used: Cell
     elapsed: Cell
+    forecast: str
     within: float
     over: float
     elapsed_at: float
@@ -182,10 +183,16 @@ def _saving(saving: Saving) -> dict[str, Any]:
 
 
 def _budgets(report: Report) -> dict[str, Any] | None:
-    return {"budgets": [_budget(item) for item in report.budgets]} if report.budgets else None
+    if report.burn is None and not report.budgets:
+        return None
+    return {
+        "burn": budgets.burn_text(report),
+        "annual": budgets.annual_text(report),
+        "budgets": [_budget(report, item) for item in report.budgets],
+    }
 
 
-def _budget(use: BudgetUse) -> _BudgetView:
+def _budget(report: Report, use: BudgetUse) -> _BudgetView:
     track = max(use.amount, use.spent)
     left = use.amount - use.spent
     scale = 100 / track if track else Decimal(0)
@@ -198,10 +205,11 @@ def _budget(use: BudgetUse) -> _BudgetView:
         left=Cell(f"{fmt.dollars(abs(left))} {'over' if left < 0 else 'left'}", fmt.exact_dollars(left)),
         used=Cell(fmt.percent(use.used_ratio), fmt.exact_percent(use.used_ratio)),
         elapsed=Cell(fmt.percent(use.elapsed_ratio), fmt.exact_percent(use.elapsed_ratio)),
+        forecast=budgets.forecast_text(use, report.zone),
         within=round(float(min(use.amount, use.spent) * scale), 2),
         over=round(float(max(Decimal(0), -left) * scale), 2),
         elapsed_at=round(float(use.amount * scale) * min(1.0, use.elapsed_ratio), 2),
-        state="bad" if left < 0 else "warn" if use.used_ratio > use.elapsed_ratio else "ok",
+        state=budgets.state(use),
     )
 
 

@@ -10,8 +10,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from infercost.analyze.report import Report, Section
+from infercost.render import budgets, trust, why
 from infercost.render import format as fmt
-from infercost.render import trust, why
 from infercost.render.console import plain_text
 from infercost.render.explanation import bridge_grid
 from infercost.render.measures import measures
@@ -49,9 +49,9 @@ def render_terminal(report: Report, console: Console) -> None:
     for grid in (_totals(report), *(_section(section) for section in report.sections if section.rows)):
         console.print()
         console.print(grid)
-    if report.budgets:
-        console.print()
-    for line in _budgets(report):
+    for number, line in enumerate(_budgets(report)):
+        if not number:
+            console.print()
         console.print(line)
 
 
@@ -142,12 +142,15 @@ def _text(cell: Cell) -> Text:
 
 def _budgets(report: Report) -> list[Text]:
     lines = []
+    if burn := budgets.burn_text(report):
+        lines.append(Text.assemble(("Burn rate ", "dim"), f"{burn}. {budgets.annual_text(report)}".rstrip()))
     for use in report.budgets:
-        over = use.spent > use.amount
         line = Text("Budget ", style="dim")
         line.append(fmt.name(use.name, 24), style="bold")
         line.append(f": {fmt.dollars(use.spent)} of {fmt.dollars(use.amount)} a {use.period}, ")
-        line.append(f"{fmt.percent(use.used_ratio)} used", style=_STYLES["bad"] if over else "")
+        line.append(f"{fmt.percent(use.used_ratio)} used", style=_STYLES.get(budgets.state(use), ""))
         line.append(f", {fmt.percent(use.elapsed_ratio)} of the time gone")
+        if ahead := budgets.forecast_text(use, report.zone):
+            line.append(f". {ahead}", style="dim")
         lines.append(line)
     return lines

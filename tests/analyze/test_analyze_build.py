@@ -365,6 +365,25 @@ def test_budgets_count_the_running_period_up_to_the_end_of_the_window() -> None:
     assert (week.spent, week.scope, week.period_start) == (Decimal(4), "feature=search, status=ok", date(2026, 11, 9))
     assert week.elapsed_ratio == pytest.approx(6 / 7)
     assert (day.spent, day.period_start, day.elapsed_ratio) == (Decimal(0), date(2026, 11, 14), 1.0)
+    # Two weeks cost 39 dollars on their Sundays and Mondays, of which three each are left.
+    assert (month.projected, month.gone_at) == (Decimal(39) + Decimal("58.50"), None)
+    assert month.projected_low is not None
+    assert month.projected_high is not None
+    assert month.projected_low < month.projected < month.projected_high
+    assert day.projected == Decimal(0)
+
+
+def test_burn_and_the_change_of_a_year() -> None:
+    found = report(RISE)
+    assert found.burn is not None
+    assert found.baseline_burn is not None
+    assert found.burn.cost is not None
+    assert abs(found.burn.cost * 168 - found.total.current.cost) < Decimal("1e-9")
+    assert found.burn.tokens == pytest.approx(
+        (found.total.current.input_tokens + found.total.current.output_tokens) / 168
+    )
+    assert found.annual_change == (found.total.change / 7 * 365).quantize(Decimal("0.01"))
+    assert report(RISE, compare="none").annual_change is None
 
 
 def test_a_budget_by_an_unknown_column_names_the_budget() -> None:
