@@ -201,7 +201,16 @@ def _tables(
         elif factors.SESSION in by:
             yield details.table(connection, kinds, by, where)
         else:
-            yield effects.table(connection, by, where)
+            table = effects.table(connection, by, where)
+            yield _measured(connection, kinds, table, where) if len(by) == 1 else table
+
+
+def _measured(
+    connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], table: SplitTable, where: str
+) -> SplitTable:
+    """Return a table of one dimension with the signals of its rows."""
+    found = measures.of_parts(connection, kinds, table.dimensions[0], where)
+    return replace(table, rows=tuple(replace(row, measures=found.get(row.values[0], ())) for row in table.rows))
 
 
 _TIME_NAMES = {"day": "%Y-%m-%d", "hour": "%Y-%m-%d %H:%M%z"}

@@ -101,12 +101,16 @@ class DriverLine:
 
 @dataclass(frozen=True)
 class Child:
-    """A part of the spend with its own bridge: `before` + the sum of `effects` = `after`, exactly."""
+    """A part of the spend with its own bridge: `before` + the sum of `effects` = `after`, exactly.
+
+    `measures` are the signals of the part, in tables of one dimension.
+    """
 
     values: tuple[str, ...]
     before: Decimal
     after: Decimal
     effects: Mapping[str, Decimal]
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from infercost.analyze.drivers.factors import SHIFTS
-from infercost.analyze.explanation import Child, Explanation, SplitTable
+from infercost.analyze.explanation import Child, Explanation, Measure, SplitTable
 from infercost.render import bridge
 from infercost.render import format as fmt
 from infercost.render.cents import closed
@@ -45,6 +45,7 @@ class Part:
     change: Decimal
     steps: tuple[Step, ...]
     bars: bridge.Waterfall
+    measures: tuple[Measure, ...]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def _part(child: Child, titles: Mapping[str, str]) -> Part:
             if rounded
         ),
         bars=bars,
+        measures=tuple(each for each in child.measures if each.before is not None or each.after is not None),
     )
 
 

@@ -171,6 +171,10 @@ def _part(part: drill.Part, anchor: str) -> dict[str, Any]:
         "change": _amount(part.change, part.change),
         "before": f"{part.before:,.2f}",
         "after": f"{part.after:,.2f}",
+        "measures": [
+            (fmt.name(each.name, 80), words.quantity(each, each.before), words.quantity(each, each.after))
+            for each in part.measures
+        ],
         "before_bar": _span(part.bars.before, "whole"),
         "after_bar": _span(part.bars.after, "whole"),
         "steps": [

@@ -59,6 +59,16 @@ _RATIOS: dict[str, tuple[Ratio, ...]] = {
 }
 
 
+_SIGNALS: tuple[Ratio, ...] = (
+    *_RATIOS["volume"],
+    *_RATIOS["prompt_length"],
+    _RATIOS["prompt_cache"][0],
+    *_RATIOS["gateway_cache"],
+    _RATIOS["retries"][1],
+)
+"""What is said about every part of the spend; which model won or lost most requests is said beside it."""
+
+
 Conditions = tuple[Condition | tuple[str, tuple[str, ...]], ...]
 """Dimensions, each with its value or with several of them."""
 
@@ -111,6 +121,49 @@ def measure(
     if driver in ("list_price", "discount", "service_tier"):
         found += _prices(connection, driver, kinds, where)
     return tuple(found)
+
+
+def of_parts(
+    connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], dimension: str, where: str = "TRUE"
+) -> dict[str, tuple[Measure, ...]]:
+    """Return the signals of every value of a dimension, over the leaves of `where`."""
+    chosen = [
+        Ratio("tokens", "tokens", " + ".join(f"units_{kind}_{{side}}" for kind in kinds if kind != factors.FEE) or "0"),
+        *(ratio for ratio in _SIGNALS if _is_known(ratio, kinds)),
+    ]
+    columns = ", ".join(
+        f"sum({ratio.top.format(side=side)})"
+        + (f" / nullif(sum({ratio.bottom.format(side=side)}), 0)" if ratio.bottom else "")
+        for ratio in chosen
+        for side in (0, 1)
+    )
+    value = f"cast({engine.identifier(dimension)} AS VARCHAR)"
+    found = {
+        name: [
+            Measure(ratio.name, ratio.unit, sides[2 * place], sides[2 * place + 1])
+            for place, ratio in enumerate(chosen)
+        ]
+        for name, *sides in connection.execute(
+            f"SELECT {value}, {columns} FROM driver_both WHERE {where} GROUP BY 1"
+        ).fetchall()
+    }
+    # Among the requests to one model, or one route that is one model, shares of models say nothing.
+    moved = connection.execute(f"""
+        WITH shares AS (
+            SELECT {value} AS part, first_model,
+                sum(answered_0) / nullif(sum(sum(answered_0)) OVER of_part, 0) AS share_0,
+                sum(answered_1) / nullif(sum(sum(answered_1)) OVER of_part, 0) AS share_1
+            FROM driver_both WHERE {where} GROUP BY 1, 2
+            WINDOW of_part AS (PARTITION BY cast({engine.identifier(dimension)} AS VARCHAR))
+        )
+        SELECT part, first_model, share_0, share_1 FROM shares
+        QUALIFY count(*) OVER (PARTITION BY part) > 1 AND row_number() OVER (
+            PARTITION BY part ORDER BY abs(coalesce(share_1, 0) - coalesce(share_0, 0)) DESC, first_model
+        ) = 1
+    """).fetchall()
+    for name, model, before, after in moved:
+        found[name].append(Measure(f"requests to {model}", "share", before, after))
+    return {name: tuple(each) for name, each in found.items()}
 
 
 def _routing(connection: "duckdb.DuckDBPyConnection", cell: str, where: str) -> list[Measure]:
