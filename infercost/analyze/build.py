@@ -12,6 +12,7 @@ from infercost.analyze.budgets import budget_use
 from infercost.analyze.daily import daily_cost
 from infercost.analyze.explanation import Explanation
 from infercost.analyze.headline import Known, day_text, headline
+from infercost.analyze.outliers import outliers
 from infercost.analyze.report import (
     AliasedModel,
     Burn,
@@ -97,6 +98,7 @@ def build_report(
         sessions=_sessions(coverage.get("current")),
         baseline_sessions=_sessions(coverage.get("baseline")) if baseline else None,
         signals=signals(connection, window, baseline, explanation),
+        outliers=outliers(connection, window, baseline),
         savings=saved,
         savings_sql=saved_sql,
     )

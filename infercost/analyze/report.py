@@ -45,6 +45,35 @@ class Sessions:
 
 
 @dataclass(frozen=True)
+class Outlier:
+    """A session that costs far more than those of its feature; `usual` and `usual_requests` are their medians."""
+
+    session_id: str
+    started_at: datetime
+    feature: str
+    cohort: str
+    cost: Decimal
+    usual: Decimal
+    requests: int
+    usual_requests: float
+    failed_attempts: int
+    input_tokens: int
+    output_tokens: int
+    first_prompt_tokens: int | None
+    last_prompt_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """The dearest of the outliers among the sessions of a window, and how many there are of how many."""
+
+    rows: tuple[Outlier, ...]
+    count: int
+    sessions: int
+    sql: str
+
+
+@dataclass(frozen=True)
 class Row:
     """One segment in both windows; `baseline` and `share_of_change` are None when the report has no baseline."""
 
@@ -204,9 +233,9 @@ class Burn:
 class Report:
     """Everything a report shows, drawn by `render/` and nowhere computed again.
 
-    `sessions` is None where no attempt names one, `explanation` where there is nothing to compare with. `annual_change`
-    is what the change comes to in 365 days if spend stays as it is now, seasons aside. `restated` says
-    what the figures are where the store holds others now: other prices, an older commit.
+    `sessions` is None where no attempt names one, `outliers` where no session stands out, `explanation` where there is
+    nothing to compare with. `annual_change` is what the change comes to in 365 days if spend stays as it is now,
+    seasons aside. `restated` says what the figures are where the store holds others now: other prices, an older commit.
     """
 
     headline: str
@@ -227,6 +256,7 @@ class Report:
     sessions: Sessions | None = None
     baseline_sessions: Sessions | None = None
     signals: tuple[Signal, ...] = ()
+    outliers: Outliers | None = None
     savings: tuple[Saving, ...] = ()
     savings_sql: str = ""
     explanation: "Explanation | None" = None

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from infercost import __version__, assets
-from infercost.analyze.report import BudgetUse, DayCost, Report, Saving, Section
+from infercost.analyze.report import BudgetUse, DayCost, Outlier, Report, Saving, Section
 from infercost.render import budgets, charts, html_why, signals, trust
 from infercost.render import format as fmt
 from infercost.render.measures import measures
@@ -160,6 +160,33 @@ def _section(section: Section, number: int) -> _SectionView:
     )
 
 
+def _outliers(report: Report) -> dict[str, Any] | None:
+    found = report.outliers
+    if found is None:
+        return None
+    return {
+        "count": f"{fmt.count(found.count)} of {fmt.plural(found.sessions, 'session')}",
+        "rows": [_outlier(each, report.zone) for each in found.rows],
+        "more": found.count > len(found.rows),
+        "sql": found.sql,
+    }
+
+
+def _outlier(session: Outlier, zone: str) -> dict[str, Any]:
+    where = f"{fmt.name(session.feature)}, {fmt.name(session.cohort)}"
+    lengths = (session.first_prompt_tokens, session.last_prompt_tokens)
+    failed = f", {fmt.plural(session.failed_attempts, 'failed attempt')}" if session.failed_attempts else ""
+    return {
+        "id": Cell(fmt.name(session.session_id, 40), fmt.full_name(session.session_id)),
+        "about": f"{fmt.moment(session.started_at, zone)}, {where}{failed}",
+        "cost": Cell(fmt.dollars(session.cost), fmt.exact_dollars(session.cost)),
+        "usual": Cell(fmt.dollars(session.usual), fmt.exact_dollars(session.usual)),
+        "times": f"{fmt.ratio(float(session.cost / session.usual), places=1)} x" if session.usual else fmt.UNKNOWN,
+        "requests": f"{fmt.count(session.requests)} ({session.usual_requests:.3g})",
+        "prompt": " → ".join(fmt.count(each) for each in lengths) if session.requests > 1 else fmt.count(lengths[0]),
+    }
+
+
 def _savings(report: Report) -> dict[str, Any] | None:
     if not report.savings:
         return None
@@ -235,6 +262,7 @@ PARTS: Final[tuple[Part, ...]] = (
     Part("signals.html", signals.view),
     Part("proof.html", html_why.proof),
     Part("drill.html", html_why.drills),
+    Part("outliers.html", _outliers),
     Part("sections.html", _sections),
     Part("budgets.html", _budgets),
     Part("savings.html", _savings),
