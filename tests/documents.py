@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 
 import format_pages
+import schemas
 
 from infercost.analyze import queries
 from infercost.analyze.drivers import forward
@@ -157,6 +158,9 @@ GENERATED = {
     "docs/formats.md": format_pages.formats_page,
     "docs/mapping.md": lambda: format_pages.mapping_page(_shell),
     "docs/queries.md": query_pages,
+    "docs/schemas/explain.json": schemas.explanation_schema,
+    "docs/schemas/report.json": schemas.report_schema,
+    "docs/schemas/whatif.json": schemas.whatif_schema,
     "docs/whatif.md": whatif_page,
 }
 """Pages that are made whole."""

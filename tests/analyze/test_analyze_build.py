@@ -367,6 +367,7 @@ def test_budgets_count_the_running_period_up_to_the_end_of_the_window() -> None:
     assert (day.spent, day.period_start, day.elapsed_ratio) == (Decimal(0), date(2026, 11, 14), 1.0)
     # Two weeks cost 39 dollars on their Sundays and Mondays, of which three each are left.
     assert (month.projected, month.gone_at) == (Decimal(39) + Decimal("58.50"), None)
+    assert month.projected is not None
     assert month.projected_low is not None
     assert month.projected_high is not None
     assert month.projected_low < month.projected < month.projected_high
