@@ -64,29 +64,36 @@ def build_report(
     `connection` holds the store's tables and views. Raises NoDataError when `window` holds no attempt, UsageError when
     a column of `by` cannot be grouped by.
     """
-    parameters = _both(window, baseline)
+    asked = baseline
+    parameters = _both(window, asked)
     coverage = {row["window_name"]: row for row in _rows(connection, "coverage", parameters)}
     provenance = _rows(connection, "provenance", parameters)[0]
     if "current" not in coverage:
         raise _no_data(window, config.zone, provenance)
+    if "baseline" not in coverage:
+        # Against nothing all is new: a report without a comparison says more.
+        baseline = None
+        parameters = _both(window, baseline)
+    trust = _trust(connection, parameters, coverage["both"], provenance)
     sections = tuple(_section(connection, columns, parameters) for columns in by or DEFAULT_SECTIONS)
     total = sections[0].total
     known = Known(
         current=coverage["current"]["cost_usd"] is not None,
         baseline=coverage.get("baseline", {}).get("cost_usd") is not None,
         oldest_event=provenance["oldest_event"],
+        trust=trust,
     )
     daily, daily_sql = daily_cost(connection, window, baseline)
     saved, saved_sql = savings(connection, window, baseline)
     return Report(
-        headline=headline(total, sections[0], window, baseline, known, explanation),
+        headline=headline(total, sections[0], window, asked, known, explanation),
         zone=config.zone,
         currency=CURRENCY,
         generated_at=now,
         current=window,
         baseline=baseline,
         total=total,
-        trust=_trust(connection, parameters, coverage["both"], provenance),
+        trust=trust,
         daily=daily,
         daily_sql=daily_sql,
         sections=sections,
@@ -95,6 +102,7 @@ def build_report(
         annual_change=_annual(total, window, explanation) if known.current and known.baseline else None,
         budgets=budget_use(connection, config, window.end),
         explanation=explanation,
+        empty_baseline=asked if baseline is None else None,
         sessions=_sessions(coverage.get("current")),
         baseline_sessions=_sessions(coverage.get("baseline")) if baseline else None,
         signals=signals(connection, window, baseline, explanation),

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from infercost.analyze.explanation import DriverLine, Explanation
-from infercost.analyze.report import Row, Section, Window
+from infercost.analyze.report import Row, Section, Trust, Window
 
 FLAT = Decimal("0.005")
 """A change smaller than this part of the baseline's cost is called none."""
@@ -22,6 +22,10 @@ _NAME_LENGTH = 40
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+BAD_SHARE = 0.05
+"""From this share of attempts (or records) on, what is not known could change the answer."""
+
+
 @dataclass(frozen=True)
 class Known:
     """Whether any cost of each window is known (no attempt priced = not known), and where the store's data begin."""
@@ -29,6 +33,7 @@ class Known:
     current: bool
     baseline: bool
     oldest_event: datetime | None
+    trust: Trust
 
 
 def headline(
@@ -47,10 +52,21 @@ def headline(
     if total.current.unpriced_attempts:
         left_out, attempts = total.current.unpriced_attempts, total.current.attempts
         parts.append(f"{left_out:,} of {attempts:,} attempts have no price and are left out")
+    parts += _doubts(known.trust)
     late = _late_start(baseline, known)
     if late is not None:
         parts.append(f"the store begins on {day_text(late)}, inside the window compared with")
     return "; ".join(parts) + "."
+
+
+def _doubts(trust: Trust) -> list[str]:
+    """Say what else is not known and large enough to change the answer."""
+    doubts = (
+        (trust.no_usage_attempts, trust.attempts, "of the attempts have no token counts"),
+        (trust.rejected, trust.records, "of the records could not be read"),
+        (trust.sampled_attempts, trust.attempts, "of the attempts are from exports that hold a sample"),
+    )
+    return [f"{part / whole:.0%} {text}".replace("%", " %") for part, whole, text in doubts if part > BAD_SHARE * whole]
 
 
 def money(amount: Decimal) -> str:
@@ -90,10 +106,10 @@ def _what(
 ) -> str:
     cost, before = total.current.cost, total.baseline
     spent = f"Spend was {money(cost)} {_in(window)}" if cost else f"Nothing was spent {_in(window)}"
-    if baseline is None or before is None:
+    if baseline is None:
         return spent + _largest(section, total)
     against = _against(window, baseline)
-    if before.attempts == 0:
+    if before is None:
         return f"{spent}{_largest(section, total)}; there is no data of {against} to compare with"
     if not known.baseline:
         return f"{spent}{_largest(section, total)}; what {against} cost is not known, as no attempt of it has a price"
@@ -116,10 +132,19 @@ def _causes(explanation: Explanation | None) -> str:
     lines = explanation.main_lines[:NAMED]
     text = ": " + _listed([_cause(line, explanation) for line in lines]) if lines else ""
     if not lines:
-        text = "; no driver moved by more than it usually does"
+        text = f"; {_quiet(explanation)}"
     if not any(line.effect for line in explanation.drivers if line.name == "list_price"):
         text += "; no list price changed"
     return text
+
+
+def _quiet(explanation: Explanation) -> str:
+    """Say that no driver is worth naming, and by what."""
+    if not any(line.effect for line in explanation.drivers):
+        return "nothing that it is made of moved"
+    if explanation.placebo_weeks:
+        return "no driver moved by more than it usually does"
+    return "no driver moved it by 1 % or more"
 
 
 def _cause(line: DriverLine, explanation: Explanation) -> str:
@@ -179,7 +204,10 @@ def _name(row: Row) -> str:
 
 
 def _ratio(total: Row) -> str:
-    return "" if total.change_ratio is None else f" ({total.change_ratio * 100:+,.0f} %)"
+    """Return the change in percent; nothing where it is none."""
+    if total.change_ratio is None or abs(total.change_ratio) < 0.005:
+        return ""
+    return f" ({total.change_ratio * 100:+,.0f} %)"
 
 
 def _in(window: Window) -> str:

@@ -234,8 +234,9 @@ class Report:
     """Everything a report shows, drawn by `render/` and nowhere computed again.
 
     `sessions` is None where no attempt names one, `outliers` where no session stands out, `explanation` where there is
-    nothing to compare with. `annual_change` is what the change comes to in 365 days if spend stays as it is now,
-    seasons aside. `restated` says what the figures are where the store holds others now: other prices, an older commit.
+    nothing to compare with; `empty_baseline` was to be compared with and has no attempt. `annual_change` is what the
+    change comes to in 365 days if spend stays as it is now, seasons aside. `restated` says what the figures are where
+    the store holds others now: other prices, an older commit.
     """
 
     headline: str
@@ -260,5 +261,6 @@ class Report:
     savings: tuple[Saving, ...] = ()
     savings_sql: str = ""
     explanation: "Explanation | None" = None
+    empty_baseline: Window | None = None
     restated: str | None = None
     format_version: int = field(default=REPORT_FORMAT_VERSION)

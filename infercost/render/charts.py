@@ -154,7 +154,7 @@ def stacked(report: Report, explanation: Explanation, drawn: Sequence[Hue]) -> C
         max((sum(each for each in column if each > 0) for column in columns), default=0),
     )
     return Chart(
-        x_ticks=dates(report.zone, starts, hourly=is_hourly(report)),
+        x_ticks=dates(report.zone, starts, hourly=explanation.bucket_unit == "hour"),
         y_ticks=_amounts(scale),
         tips=tips([_stack_lines(explanation, drawn, place) for place in range(len(starts))]),
         zero=round(100 - scale.at(0), 3),

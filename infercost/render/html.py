@@ -188,7 +188,7 @@ def _outlier(session: Outlier, zone: str) -> dict[str, Any]:
 
 
 def _savings(report: Report) -> dict[str, Any] | None:
-    if not report.savings:
+    if not any(each.current_count or each.baseline_count for each in report.savings):
         return None
     compared = report.baseline is not None
     return {"rows": [_saving(each) for each in report.savings], "compared": compared, "sql": report.savings_sql}

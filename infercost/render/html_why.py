@@ -36,11 +36,14 @@ def why(report: Report) -> dict[str, Any] | None:
     explanation = report.explanation
     if explanation is None:
         return None
+    if (quiet := words.quiet_text(explanation)) is not None:
+        return {"quiet": quiet}
     change = bridge.change_cents(explanation)
     before, after = bridge.ends(explanation)
     fall = bridge.waterfall(explanation)
     hues = charts.hues(explanation)
     return {
+        "quiet": None,
         "sentences": words.sentences(explanation),
         "rows": [
             _driver(line, cents, step)
@@ -125,7 +128,7 @@ def contributors(report: Report) -> dict[str, Any] | None:
     """Return where spend changed: the finest table of the explanation, largest changes first, with a rest row."""
     explanation = report.explanation
     finest = next((each for each in explanation.tables if len(each.dimensions) > 1), None) if explanation else None
-    if explanation is None or finest is None:
+    if explanation is None or finest is None or words.quiet_text(explanation) is not None:
         return None
     hues = charts.hues(explanation)
     found = drill.contributors(explanation, finest, hues, MOST_CONTRIBUTORS)
@@ -160,8 +163,9 @@ def drills(report: Report) -> dict[str, Any] | None:
             _part(part, f"drill-{dimension}-{number}".replace("_", "-"))
             for number, part in enumerate(drill.parts(explanation, each), start=1)
         ]
-        groups.append({"dimension": dimension.replace("_", " "), "parts": parts})
-    return {"groups": groups}
+        if parts:
+            groups.append({"dimension": dimension.replace("_", " "), "parts": parts})
+    return {"groups": groups} if groups else None
 
 
 def _part(part: drill.Part, anchor: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from infercost.render import format as fmt
 from infercost.render.axis import Axis
@@ -11,6 +11,9 @@ MOST_DATES = 5
 """Dates that fit under a chart 350 px wide; a week of days has short labels and shows all."""
 
 _DAYS_OF_A_WEEK = 7
+
+_LONGEST_BY_CLOCK = timedelta(hours=36)
+"""A row of hours up to which the time of day says where one is; beyond it is the date."""
 
 _DOTTED = 14
 """Points up to which each has a dot."""
@@ -137,11 +140,12 @@ def tips(texts: Sequence[Sequence[str]]) -> tuple[Tip, ...]:
 
 def dates(zone: str, starts: Sequence[datetime], *, hourly: bool, most: int = MOST_DATES) -> tuple[Tick, ...]:
     """Return short labels that fit a narrow page: `8 Nov`, `9`, `10`; the month where it begins or changes."""
+    by_clock = hourly and bool(starts) and starts[-1] - starts[0] < _LONGEST_BY_CLOCK
     step = 1 if len(starts) <= _DAYS_OF_A_WEEK and most == MOST_DATES else -(-len(starts) // most)
     times = [(place, start.astimezone(fmt.zone(zone))) for place, start in enumerate(starts)][::step]
     month, ticks = 0, []
     for place, time in times:
-        text = f"{time:%H:%M}" if hourly else fmt.short_day(time) if time.month != month else str(time.day)
+        text = f"{time:%H:%M}" if by_clock else fmt.short_day(time) if time.month != month else str(time.day)
         month = time.month
         ticks.append(Tick(middle(place, len(starts)), text))
     return tuple(ticks)

@@ -40,7 +40,12 @@ def value_text(signal: Signal, value: float | None) -> str:
         return fmt.UNKNOWN
     if signal.unit == SHARE:
         return fmt.percent(value)
-    return f"{fmt.count(round(value))} {'tokens/s' if signal.unit == RATE else 'tokens'}"
+    return f"{_number(value)} {'tokens/s' if signal.unit == RATE else 'tokens'}"
+
+
+def _number(value: float) -> str:
+    """Return a count, or a small number with the digits that tell it from 0."""
+    return fmt.count(round(value)) if value >= 10 or not value else f"{value:.3g}"
 
 
 def verdict_text(signal: Signal, zone: str) -> str:
@@ -97,7 +102,7 @@ def _chart(report: Report, signal: Signal) -> plot.Chart:
 
 
 def _tick(signal: Signal, value: float) -> str:
-    return f"{value * 100:.3g} %" if signal.unit == SHARE else fmt.count(round(value))
+    return f"{value * 100:.3g} %" if signal.unit == SHARE else _number(value)
 
 
 def _lines(report: Report, signal: Signal, place: int) -> Sequence[str]:

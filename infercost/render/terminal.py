@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from infercost.analyze.explanation import Explanation
 from infercost.analyze.report import Report, Section
 from infercost.render import budgets, trust, why
 from infercost.render import format as fmt
@@ -42,10 +43,7 @@ def render_terminal(report: Report, console: Console) -> None:
         console.print(line)
     if report.explanation is not None:
         console.print()
-        for cause in why.sentences(report.explanation):
-            console.print(Text(f"- {cause.text}"))
-        console.print()
-        console.print(bridge_grid(report.explanation, console.width))
+        _why(report.explanation, console)
     for grid in (_totals(report), *(_section(section) for section in report.sections if section.rows)):
         console.print()
         console.print(grid)
@@ -53,6 +51,16 @@ def render_terminal(report: Report, console: Console) -> None:
         if not number:
             console.print()
         console.print(line)
+
+
+def _why(explanation: Explanation, console: Console) -> None:
+    if (quiet := why.quiet_text(explanation)) is not None:
+        console.print(Text(quiet))
+        return
+    for cause in why.sentences(explanation):
+        console.print(Text(f"- {cause.text}"))
+    console.print()
+    console.print(bridge_grid(explanation, console.width))
 
 
 def spark(values: Sequence[Decimal | None], largest: Decimal, blocks: str = _BLOCKS) -> str:

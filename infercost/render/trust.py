@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from infercost.analyze.headline import BAD_SHARE
 from infercost.analyze.report import NamedCount, Report, Trust, Window
 from infercost.render import format as fmt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-BAD_SHARE: Final = 0.05
-"""From this share of attempts (or records) on, what is not known could change the answer."""
 
 BAD_UNATTRIBUTED_SHARE: Final = 0.25
 """From this share of attempts on, a table by feature or team says more about the rules than about the spend."""
@@ -121,7 +119,10 @@ def _named(trust: Trust) -> str:
 def _frame(report: Report) -> list[Fact]:
     current, baseline = report.current, report.baseline
     found = [Fact("Window", window_text(current, report.zone), window_exact(current), length_text(current))]
-    if baseline is None:
+    if report.empty_baseline is not None:
+        text = f"no data of {window_text(report.empty_baseline, report.zone)}"
+        found.append(Fact("Compared with", "nothing", window_exact(report.empty_baseline), text, "warn"))
+    elif baseline is None:
         found.append(Fact("Compared with", "nothing", "this report has no window before", "no window before"))
     else:
         text = window_text(baseline, report.zone)

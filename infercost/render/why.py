@@ -113,6 +113,17 @@ def _names(values: Sequence[str]) -> str:
     return shown if len(values) <= MOST_VALUES else f"{shown} and {len(values) - MOST_VALUES} more"
 
 
+def quiet_text(explanation: Explanation) -> str | None:
+    """Return why there is no bridge to draw, None where any driver moved."""
+    if any(line.effect for line in explanation.drivers):
+        return None
+    if explanation.unpriced_attempts and not explanation.after and not explanation.before:
+        return "No attempt of either window has a price, so there are no dollars to explain."
+    if not explanation.after and not explanation.before:
+        return "Nothing was spent in either window, so there is nothing to explain."
+    return "Every driver is where it was: not one moved a dollar."
+
+
 def measure_text(measure: Measure) -> str:
     """Return a quantity before and after: `prompt tokens per request went from 1,900 to 2,800`."""
     return f"{fmt.name(measure.name, 80)} went from {quantity(measure, measure.before)} to " + quantity(
