@@ -82,7 +82,7 @@ KINDS: tuple[_Kind, ...] = (
         bottom="all_requests",
     ),
     _Kind(
-        *("retry_rate", "Requests with a failed attempt", SHARE, "retry_rate", "failed_requests", ("retries",)),
+        *("retry_rate", "Retry rate", SHARE, "retry_rate", "failed_requests", ("retries",)),
         size="requests",
         bottom="requests",
     ),

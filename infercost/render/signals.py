@@ -43,6 +43,13 @@ def value_text(signal: Signal, value: float | None) -> str:
     return f"{_number(value)} {'tokens/s' if signal.unit == RATE else 'tokens'}"
 
 
+def short_value(signal: Signal, value: float | None) -> str:
+    """Return a value without the name of its unit: `174.6 k`, `265/s`, `38.0 %`."""
+    if value is None or signal.unit == SHARE:
+        return value_text(signal, value)
+    return f"{_number(value)}{'/s' if signal.unit == RATE else ''}"
+
+
 def _number(value: float) -> str:
     """Return a count, or a small number with the digits that tell it from 0."""
     return fmt.count(round(value)) if value >= 10 or not value else f"{value:.3g}"
@@ -59,6 +66,13 @@ def verdict_text(signal: Signal, zone: str) -> str:
     if known == 1:
         return "outside its band"
     return f"outside its band in {len(signal.outside)} of {fmt.plural(known, signal.bucket_unit)}, first on {first}"
+
+
+def short_verdict(signal: Signal, zone: str) -> str:
+    """Return the verdict in a word or two: `out 10 Nov`, `in`, `?` where it cannot be judged."""
+    if not signal.is_judged:
+        return "?"
+    return f"out {fmt.short_day(signal.outside[0].astimezone(fmt.zone(zone)))}" if signal.outside else "in"
 
 
 def _signal(report: Report, signal: Signal) -> SignalView:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from infercost.analyze.explanation import Explanation
 from infercost.analyze.report import Report, Section
-from infercost.render import budgets, trust, why
+from infercost.render import budgets, signals, trust, why
 from infercost.render import format as fmt
 from infercost.render.console import plain_text
 from infercost.render.explanation import bridge_grid
@@ -21,6 +21,7 @@ from infercost.render.tables import Cell, Line, table
 WIDTH = 80
 TOP_ROWS = 5
 _SPARK_WIDTH = 40
+_SIGNAL_WIDTH = 10
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _PLAIN_BLOCKS = "_.,:-=+#"
 _STYLES = {"up": "red", "down": "green", "quiet": "dim", "warn": "yellow", "bad": "bold red"}
@@ -44,6 +45,9 @@ def render_terminal(report: Report, console: Console) -> None:
     if report.explanation is not None:
         console.print()
         _why(report.explanation, console)
+    if report.signals:
+        console.print()
+        console.print(_signals(report, console))
     for grid in (_totals(report), *(_section(section) for section in report.sections if section.rows)):
         console.print()
         console.print(grid)
@@ -63,9 +67,9 @@ def _why(explanation: Explanation, console: Console) -> None:
     console.print(bridge_grid(explanation, console.width))
 
 
-def spark(values: Sequence[Decimal | None], largest: Decimal, blocks: str = _BLOCKS) -> str:
+def spark(values: Sequence[Decimal | None], largest: Decimal, blocks: str = _BLOCKS, width: int = _SPARK_WIDTH) -> str:
     """Return values as a row of blocks from nothing to `largest`; unknown is a space, long rows are averaged."""
-    step = -(-len(values) // _SPARK_WIDTH) or 1
+    step = -(-len(values) // width) or 1
     drawn = []
     for start in range(0, len(values), step):
         known = [value for value in values[start : start + step] if value is not None]
@@ -116,6 +120,26 @@ def _totals(report: Report) -> Grid:
     for measure in measures(report):
         cells = (measure.before, measure.now, measure.change, measure.ratio) if report.baseline else (measure.now,)
         grid.add_row(measure.name, *map(_text, cells))
+    return grid
+
+
+def _signals(report: Report, console: Console) -> Grid:
+    """Return the leading signals; one that left its band is in red, with the bucket since when."""
+    columns = ("Before", "Now", "Effect", f"By {report.signals[0].bucket_unit}", "Band")
+    grid = _grid("Leading signals", columns if report.baseline else columns[1:], ())
+    blocks = _BLOCKS if console.encoding.startswith("utf") else _PLAIN_BLOCKS
+    for each in report.signals:
+        known = [None if value is None else Decimal(repr(value)) for value in each.values]
+        largest = max((value for value in known if value is not None), default=Decimal(0))
+        cells = [
+            Text(signals.short_value(each, each.current)),
+            Text(fmt.dollars(each.effect, signed=True) if each.effect else ""),
+            Text(spark(known, largest, blocks, _SIGNAL_WIDTH)),
+            Text(signals.short_verdict(each, report.zone), style=_STYLES["bad"] if each.outside else "dim"),
+        ]
+        if report.baseline:
+            cells.insert(0, Text(signals.short_value(each, each.baseline)))
+        grid.add_row(Text(fmt.name(each.title)), *cells)
     return grid
 
 

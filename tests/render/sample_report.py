@@ -9,14 +9,18 @@ from sample_explanation import sample_explanation
 from infercost.analyze.report import (
     AliasedModel,
     BudgetUse,
+    Burn,
     DayCost,
     Figures,
     NamedCount,
+    Outlier,
+    Outliers,
     Report,
     Row,
     Saving,
     Section,
     Sessions,
+    Signal,
     Trust,
     Window,
 )
@@ -183,9 +187,99 @@ def trust() -> Trust:
 def budgets() -> tuple[BudgetUse, ...]:
     month = (date(2026, 11, 1), date(2026, 12, 1))
     return (
-        BudgetUse("everything", "", "month", *month, Decimal(60_000), Decimal("28416.113"), 0.4736, 0.4667),
+        BudgetUse(
+            "everything",
+            "",
+            "month",
+            *month,
+            Decimal(60_000),
+            Decimal("28416.113"),
+            0.4736,
+            0.4667,
+            Decimal("60890.5"),
+            Decimal(58_000),
+            Decimal(63_781),
+            datetime(2026, 11, 30, 2, 30, tzinfo=UTC),
+        ),
         BudgetUse("search", "feature = search", "month", *month, Decimal(15_000), Decimal("17104.20"), 1.1403, 0.4667),
     )
+
+
+def signals(compared: bool, hostile: bool) -> tuple[Signal, ...]:
+    """A share that left its band on the third day, and a length that nothing is known to compare with."""
+    days = tuple(START + timedelta(days=number) for number in range(7))
+    share = Signal(
+        name="routing_share",
+        title=f"Routing to {SCRIPT_NAME if hostile else 'frontier'}",
+        unit="share",
+        current=0.43,
+        baseline=0.2 if compared else None,
+        buckets=days,
+        bucket_unit="day",
+        values=(0.21, 0.2, 0.48, 0.52, None, 0.5, 0.55),
+        usual=(0.2,) * 7,
+        low=(0.15,) * 7,
+        high=(0.25,) * 7,
+        outside=(*days[2:4], *days[5:]),
+        is_judged=True,
+        drivers=("routing",),
+        effect=Decimal("2401.335") if compared else None,
+        sql="SELECT 1",
+    )
+    nothing = (None,) * 7
+    length = replace(
+        share,
+        name="prompt_length",
+        title="Prompt length, p95",
+        unit="tokens",
+        current=17_204.5,
+        baseline=12_001.0 if compared else None,
+        values=(16_000.0, 16_500.0, 17_000.0, 17_500.0, 18_000.0, 17_000.0, 16_900.0),
+        usual=nothing,
+        low=nothing,
+        high=nothing,
+        outside=(),
+        is_judged=False,
+        effect=Decimal(0) if compared else None,
+    )
+    rate = replace(
+        share,
+        name="token_rate",
+        title="Token rate",
+        unit="tokens_per_second",
+        current=0.31,
+        baseline=0.3 if compared else None,
+        values=(0.3, 0.31, 0.32, 0.3, 0.31, 0.3, 0.33),
+        usual=(0.3,) * 7,
+        low=(0.2,) * 7,
+        high=(0.4,) * 7,
+        outside=(),
+        effect=Decimal("-12.5") if compared else None,
+    )
+    return (share, length, rate)
+
+
+def outliers(hostile: bool) -> Outliers:
+    names = HOSTILE if hostile else ("s-1", "s-2")
+    rows = tuple(
+        Outlier(
+            session_id=name,
+            started_at=START + timedelta(hours=number),
+            feature=name,
+            cohort=name,
+            cost=Decimal(9 - number),
+            usual=Decimal("0.5"),
+            requests=number + 1,
+            usual_requests=2.5,
+            failed_attempts=number,
+            input_tokens=90_000,
+            output_tokens=4_000,
+            first_prompt_tokens=1_000,
+            last_prompt_tokens=None if number == 1 else 88_000,
+        )
+        for number, name in enumerate(names)
+    )
+    return Outliers(rows, 31, 4_100, "SELECT 2")
 
 
 def savings(compared: bool) -> tuple[Saving, ...]:
@@ -221,7 +315,12 @@ def sample_report(*, hostile: bool = True, compared: bool = True) -> Report:
             section("model", "By model", named(MODELS), total, compared),
             section("route", "By route", named(ROUTES), total, compared),
         ),
+        burn=Burn(total[1].cost / 168, 4_101_233.4),
+        baseline_burn=Burn(total[0].cost / 168, 3_900_120.9) if compared else None,
+        annual_change=(total[1].cost - total[0].cost) * 52 if compared else None,
         budgets=budgets(),
+        signals=signals(compared, hostile),
+        outliers=outliers(hostile),
         sessions=Sessions(4_100, Decimal("9020.5")),
         baseline_sessions=Sessions(4_000, Decimal("7600.125")) if compared else None,
         savings=savings(compared),
@@ -242,7 +341,12 @@ def empty_report() -> Report:
         trust=Trust(0, 0, 0, 0, 0, 0, (), 0, 0, 0, 0, 0, 0, 0, 0, Decimal(0), (), (), 1, None),
         daily=tuple(replace(day, current_cost=Decimal(0), baseline_cost=Decimal(0)) for day in whole.daily),
         sections=(Section("feature", "By feature", ("feature",), (), row, "SELECT 1"),),
+        burn=None,
+        baseline_burn=None,
+        annual_change=None,
         budgets=(),
+        signals=(),
+        outliers=None,
         sessions=None,
         baseline_sessions=None,
         savings=(),
@@ -274,5 +378,10 @@ def unpriced_report() -> Report:
         trust=replace(whole.trust, unpriced_attempts=whole.trust.attempts),
         daily=tuple(replace(day, current_cost=Decimal(0), baseline_cost=Decimal(0)) for day in whole.daily),
         sections=sections,
+        burn=Burn(None, 4_101_233.4),
+        baseline_burn=Burn(None, 3_900_120.9),
+        annual_change=None,
+        budgets=(),
+        outliers=None,
         explanation=None,
     )

@@ -53,7 +53,7 @@ def test_the_page_fits_is_quiet_and_asks_for_nothing(
     chromium: Browser, pages: dict[str, Path], name: str, width: int, dark: bool, tmp_path: Path
 ) -> None:
     chromium.open(pages[name], width=width, dark=dark)
-    lines = chromium.run("return [...document.querySelectorAll('.plot .line')].map(e => e.getTotalLength())")
+    lines = chromium.run("return [...document.querySelectorAll('#daily .plot .line')].map(e => e.getTotalLength())")
     assert len(lines) == {"hostile": 2, "single": 1}.get(name, 0)
     assert all(length > 50 for length in lines)
     assert chromium.run("return document.documentElement.scrollWidth") <= width

@@ -176,7 +176,7 @@ def test_same_report_same_bytes() -> None:
 
 
 def test_a_chart_is_there_when_there_is_something_to_draw() -> None:
-    assert html("two weeks").count('class="plot ') == 2
+    assert html("two weeks").count('class="plot ') == 2 + 3
     assert 'class="plot ' not in html("nothing")
     assert len(html("two weeks")) < 250_000
     assert "There is no priced cost to draw." in Page(html("nothing priced")).text
