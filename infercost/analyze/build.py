@@ -13,6 +13,7 @@ from infercost.analyze.daily import daily_cost
 from infercost.analyze.explanation import Explanation
 from infercost.analyze.headline import Known, day_text, headline
 from infercost.analyze.outliers import outliers
+from infercost.analyze.price_rows import price_rows
 from infercost.analyze.report import (
     AliasedModel,
     Burn,
@@ -102,6 +103,7 @@ def build_report(
         annual_change=_annual(total, window, explanation) if known.current and known.baseline else None,
         budgets=budget_use(connection, config, window.end),
         explanation=explanation,
+        price_rows=price_rows(connection, window),
         empty_baseline=asked if baseline is None else None,
         sessions=_sessions(coverage.get("current")),
         baseline_sessions=_sessions(coverage.get("baseline")) if baseline else None,

@@ -173,6 +173,37 @@ class AliasedModel:
 
 
 @dataclass(frozen=True)
+class PriceRow:
+    """A row of a price book that attempts of the window were priced with; rates are US dollars per million tokens.
+
+    `region` and `scope` are None where it is for all, `effective_from` where it always held, rates where it has none.
+    """
+
+    book: str
+    provider: str | None
+    model: str
+    lane: str | None
+    region: str | None
+    scope: str | None
+    input_from: int | None
+    effective_from: datetime | None
+    input: Decimal | None
+    cache_read: Decimal | None
+    output: Decimal | None
+    attempts: int
+    cost: Decimal
+
+
+@dataclass(frozen=True)
+class PriceRows:
+    """The rows of the price book behind most of a window's cost, and how many there are in all."""
+
+    rows: tuple[PriceRow, ...]
+    count: int
+    sql: str
+
+
+@dataclass(frozen=True)
 class Trust:
     """What the figures stand on: how much was read, rejected, not priced, not attributed, in both windows together."""
 
@@ -262,5 +293,6 @@ class Report:
     savings_sql: str = ""
     explanation: "Explanation | None" = None
     empty_baseline: Window | None = None
+    price_rows: PriceRows | None = None
     restated: str | None = None
     format_version: int = field(default=REPORT_FORMAT_VERSION)

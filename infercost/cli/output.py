@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_ROW_END = "\r\n"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would run."""
+
+
 class DataFormat(StrEnum):
     """How `sql` and `query` print their result."""
 
@@ -76,9 +81,14 @@ def _text(table: "pyarrow.Table", form: DataFormat) -> str:
         return json.dumps(_objects(names, rows), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     buffer = io.StringIO()
     if form is DataFormat.CSV:
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([values.cell(value) for value in row] for row in rows)
+        # The writer quotes a cell for the line ends that it writes itself: with \r\n for either of them.
+        lines = io.StringIO()
+        writer = csv.writer(lines, lineterminator=_ROW_END)
+        for row in (names, *rows):
+            writer.writerow([_inert(value) for value in row])
+            buffer.write(f"{lines.getvalue().removesuffix(_ROW_END)}\n")
+            lines.seek(0)
+            lines.truncate()
     elif form is DataFormat.MARKDOWN:
         lines = [names, ["---"] * len(names), *([values.cell(value) for value in row] for row in rows)]
         buffer.writelines(f"| {' | '.join(_escaped(cell) for cell in line)} |\n" for line in lines)
@@ -87,6 +97,12 @@ def _text(table: "pyarrow.Table", form: DataFormat) -> str:
 
         print_table(names, rows, stream=buffer)
     return buffer.getvalue()
+
+
+def _inert(value: object) -> str:
+    """Return a cell of CSV; a text that a spreadsheet would take for a formula has an apostrophe before it."""
+    cell = values.cell(value)
+    return f"'{cell}" if isinstance(value, str) and cell.startswith(_FORMULA) else cell
 
 
 def _objects(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:

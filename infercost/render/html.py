@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from infercost import __version__, assets
-from infercost.analyze.report import BudgetUse, DayCost, Outlier, Report, Saving, Section
+from infercost.analyze.report import BudgetUse, DayCost, Outlier, PriceRow, Report, Saving, Section
 from infercost.render import budgets, charts, html_why, signals, trust
 from infercost.render import format as fmt
 from infercost.render.measures import measures
@@ -249,6 +249,43 @@ def _method(report: Report) -> dict[str, Any]:
         "zone": report.zone,
         "currency": report.currency,
         "price_books": ", ".join(map(fmt.name, report.trust.price_books)) or "none",
+        "matched": report.explanation is not None,
+        "prices": _prices(report),
+    }
+
+
+def _prices(report: Report) -> dict[str, Any] | None:
+    found = report.price_rows
+    if found is None:
+        return None
+    shown = len(found.rows)
+    return {
+        "title": f"{shown} of {found.count} price rows used"
+        if found.count > shown
+        else fmt.plural(shown, "price row") + " used",
+        "rows": [_price(each, report.zone) for each in found.rows],
+        "sql": found.sql,
+    }
+
+
+def _rate(rate: Decimal | None) -> str:
+    return fmt.UNKNOWN if rate is None else f"{rate.normalize():f}"
+
+
+def _price(row: PriceRow, zone: str) -> dict[str, Any]:
+    about = [each for each in (row.lane, row.region, row.scope) if each]
+    if row.input_from:
+        about.append(f"from {fmt.count(row.input_from)} prompt tokens")
+    if row.effective_from:
+        about.append(f"since {fmt.day(row.effective_from.astimezone(fmt.zone(zone)))}")
+    return {
+        "name": fmt.name(f"{row.provider} {row.model}" if row.provider else row.model),
+        "about": fmt.name(", ".join([*about, row.book]), 120),
+        "rates": [
+            fmt.UNKNOWN if rate is None else f"{rate.normalize():f}" for rate in (row.input, row.cache_read, row.output)
+        ],
+        "attempts": fmt.count(row.attempts),
+        "cost": Cell(fmt.dollars(row.cost), fmt.exact_dollars(row.cost)),
     }
 
 

@@ -171,3 +171,13 @@ def test_status_as_text_and_as_json(ask: Cli, sample_store: Path) -> None:
     assert (data["days"], data["loads"], data["attempts"]) == (60, 98, 19085)
     assert [line.split("  ")[0] for line in lines] == [name.replace("_", " ") for name in data]
     assert next(line for line in lines if line.startswith("attempts")).split() == ["attempts", "19,085"]
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+def test_csv_has_no_text_that_a_spreadsheet_would_run(ask: Cli, begin: str) -> None:
+    statement = f"select '{begin}cmd|calc' as name, -1.5 as number, -2 as \"-two\", 'a={begin}1' as inside"
+    names, cells = csv.reader(io.StringIO(ask("sql", statement, "--format", "csv").text, newline=""))
+    assert names == ["name", "number", "'-two", "inside"]
+    assert cells == [f"'{begin}cmd|calc", "-1.5", "-2", f"a={begin}1"]
+    (row,) = json.loads(ask("sql", statement, "--format", "json").text)
+    assert row["name"] == f"{begin}cmd|calc"

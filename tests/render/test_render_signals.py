@@ -10,6 +10,7 @@ from sample_report import signals as sample_signals
 
 from infercost.analyze.report import Burn
 from infercost.render import budgets, plot, signals
+from infercost.render import format as fmt
 from infercost.render.axis import amounts
 from infercost.render.html import render_html
 
@@ -21,7 +22,7 @@ def test_values_have_their_units() -> None:
     assert signals.value_text(LENGTH, 17_204.5) == "17.2 k tokens"
     assert signals.value_text(RATE, 0.3061) == "0.306 tokens/s"
     assert signals.value_text(RATE, 0.0) == "0 tokens/s"
-    assert signals.value_text(RATE, None) == "–"
+    assert signals.value_text(RATE, None) == fmt.UNKNOWN
 
 
 def test_a_signal_says_whether_and_since_when_it_is_outside() -> None:
@@ -55,7 +56,7 @@ def test_the_page_has_every_signal_with_its_dollars() -> None:
 def test_sessions_that_stand_out_are_shown_against_their_like() -> None:
     page = render_html(sample_report(hostile=False))
     section = page[page.index('id="outliers"') : page.index("</section>", page.index('id="outliers"'))]
-    for text in ("31 of 4,100 sessions", "18.0 x", "$0.50", "2 (2.5)", "1,000 → –"):
+    for text in ("31 of 4,100 sessions", "18.0 x", "$0.50", "2 (2.5)", f"1,000 → {fmt.UNKNOWN}"):
         assert text in section
 
 
