@@ -53,6 +53,10 @@ bench-pricing *arguments:
 bench-explain *arguments:
     python benchmarks/explain.py {{ arguments }}
 
+# Measure how soon the page of a year shows something (needs Chromium)
+bench-page *arguments:
+    PYTHONPATH=tests/render python benchmarks/first_paint.py {{ arguments }}
+
 # Measure how long commands take to start
 bench-startup:
     python benchmarks/startup.py

@@ -82,13 +82,13 @@ def _text(table: "pyarrow.Table", form: DataFormat) -> str:
     buffer = io.StringIO()
     if form is DataFormat.CSV:
         # The writer quotes a cell for the line ends that it writes itself: with \r\n for either of them.
-        lines = io.StringIO()
-        writer = csv.writer(lines, lineterminator=_ROW_END)
+        one = io.StringIO()
+        writer = csv.writer(one, lineterminator=_ROW_END)
         for row in (names, *rows):
             writer.writerow([_inert(value) for value in row])
-            buffer.write(f"{lines.getvalue().removesuffix(_ROW_END)}\n")
-            lines.seek(0)
-            lines.truncate()
+            buffer.write(f"{one.getvalue().removesuffix(_ROW_END)}\n")
+            one.seek(0)
+            one.truncate()
     elif form is DataFormat.MARKDOWN:
         lines = [names, ["---"] * len(names), *([values.cell(value) for value in row] for row in rows)]
         buffer.writelines(f"| {' | '.join(_escaped(cell) for cell in line)} |\n" for line in lines)
