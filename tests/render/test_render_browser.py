@@ -156,3 +156,35 @@ def test_it_prints(chromium: Browser, pages: dict[str, Path]) -> None:
     printed = chromium.command("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.7})
     assert len(printed["data"]) > 50_000
     assert chromium.logged("browser") == []
+
+
+def test_no_chart_is_cut_on_paper_and_no_sum_stands_before_its_rows(chromium: Browser, pages: dict[str, Path]) -> None:
+    # The width of A4 within its margins.
+    chromium.open(pages["hostile"], width=718)
+    chromium.command("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert chromium.run(TOO_WIDE) == []
+        styles = "[...document.querySelectorAll('{}')].map(e => getComputedStyle(e).{})"
+        kept = chromium.run(f"return {styles.format('.chart, .signal, .budget', 'breakInside')}")
+        assert len(kept) >= 6
+        assert set(kept) == {"avoid"}
+        assert set(chromium.run(f"return {styles.format('tfoot', 'display')}")) == {"table-row-group"}
+        assert not chromium.run("return document.querySelector('#drill').checkVisibility()")
+        assert chromium.run("return [...document.querySelectorAll('.hit')].every(e => !e.checkVisibility())")
+    finally:
+        chromium.command("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_the_signals_of_the_page_are_those_of_the_report(chromium: Browser, pages: dict[str, Path]) -> None:
+    chromium.open(pages["hostile"], width=1200)
+    figures = "[...document.querySelectorAll('#signals .signal')]"
+    report = REPORTS["hostile"]
+    shown = chromium.run(f"return {figures}.map(e => [e.querySelector('.big').textContent.trim(), e.className])")
+    assert [text for text, _ in shown] == ["43.0 %", "17.2 k tokens", "0.31 tokens/s"]
+    assert ["bad" in kind for _, kind in shown] == [bool(each.outside) for each in report.signals]
+    # The line leaves the band where the report says so: on the third day, above its top.
+    shapes = f"[...{figures}[0].querySelectorAll('.area.band, .line.now')].map(e => e.getBBox())"
+    heights = chromium.run(f"return {shapes}.map(box => [box.y, box.height])")
+    (band_top, band_height), (line_top, line_height) = heights
+    assert line_top < band_top < band_top + band_height
+    assert line_top + line_height > band_top
