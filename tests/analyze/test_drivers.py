@@ -297,3 +297,23 @@ def test_longer_answers_of_the_last_days_are_in_the_last_days() -> None:
     grown = {row.values[0]: row.after - row.before for row in table.rows if row.after != row.before}
     assert set(grown) == {"Fri", "Sat", "Sun"}
     assert {row.values[0] for row in table.rows if row.effects["output_length"]} == set(grown)
+
+
+def test_added_text_is_dated_by_when_it_came() -> None:
+    def day_of(day: int) -> list[Call]:
+        # Long prompts are read from the cache in some hours only; over the week their share hardly changes.
+        added = 300 if day >= 3 else 0
+        short = [Call(day, hour=9 + place, prompt=1000 + added, cached=600) for place in range(4)]
+        long = [
+            Call(day, hour=14 + place, prompt=9000, cached=(600 + (day == 6)) * ((place + day % 3) % 3 == 0))
+            for place in range(4)
+        ]
+        return short + long
+
+    with spend.split_calls([call for day in range(-7, 7) for call in day_of(day)]) as connection:
+        spread = timeline.spread(connection, spend.KINDS[:3], "day", "UTC")
+    total = sum(spread.series["prompt_length"])
+    assert total > 0
+    # Which prompts are read changes by day, and so does their mean length; spread by shares it would be double.
+    assert max(map(abs, spread.series["prompt_length"][:3])) < 0.3 * total
+    assert sum(spread.series["prompt_length"][3:]) > 0.9 * total

@@ -173,15 +173,16 @@ _PRICE: tuple[Factor, ...] = (
     Factor("discount", (Ratio("cost_kind", "list_kind"),)),
 )
 
-_SHARE = Ratio("units_kind", "tokens_leaf")
+_CACHED_LENGTH = Ratio("cached_prompts_way", "cached_calls_way")
+"""Length of the prompts that are read from the cache: only where it changed is anything diluted, and by no more."""
 
 PROMPT_CHAIN: tuple[Factor, ...] = (
     *_WHO,
     Factor("retries", (Ratio("answered_cell", "dispatched_cell"), Ratio("tokens_leaf", "tokens_first"))),
-    Factor("prompt_length", (Ratio("tokens_band", "answered_cell"), Ratio("diluted_kind", ONE, like=_SHARE))),
+    Factor("prompt_length", (Ratio("tokens_band", "answered_cell"), Ratio("diluted_kind", ONE, like=_CACHED_LENGTH))),
     Factor("unpriced", (Ratio("priced_tokens_band", "tokens_band"),)),
     Factor("routing", (Ratio("tokens_first", "priced_tokens_band"),)),
-    Factor("prompt_cache", (_SHARE, Ratio("undiluted_kind", ONE, like=_SHARE))),
+    Factor("prompt_cache", (Ratio("units_kind", "tokens_leaf"), Ratio("undiluted_kind", ONE, like=_CACHED_LENGTH))),
     *_PRICE,
 )
 """Factors of what a prompt costs, by tokens."""
