@@ -10,7 +10,7 @@ import argparse
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from scenarios import catalogue, page, table
@@ -45,8 +45,7 @@ def main() -> None:
         Task(arguments.shared, seed, arguments.scale, arguments.only, arguments.only in ("", "quiet"))
         for seed in range(1, arguments.seeds + 1)
     ]
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        done = list(pool.map(run_seed, tasks))
+    done = played(tasks)
     verdicts = [verdict for found, _ in done for verdict in found]
     quiet = [world for _, world in done if world is not None]
     if not verdicts and not quiet:
@@ -54,8 +53,23 @@ def main() -> None:
     drawn = table.draw(verdicts, quiet)
     print(drawn)
     if arguments.write:
-        page.write(drawn, arguments.scale, arguments.seeds)
+        page.write(drawn, arguments.scale, len(done))
     sys.exit(0 if all(aim.is_met for aim in table.aims(verdicts, quiet)) else 1)
+
+
+def played(tasks: list[Task]) -> list[tuple[list[Verdict], Quiet | None]]:
+    """Return what the seeds gave; an interrupt ends it with those that are done."""
+    done = []
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        try:
+            for found in pool.map(run_seed, tasks):
+                done.append(found)
+                print(f"{len(done)} of {len(tasks)} seeds are done", file=sys.stderr)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
+    return done
 
 
 def run_seed(task: Task) -> tuple[list[Verdict], Quiet | None]:

@@ -358,9 +358,9 @@ def _requests(
     """Return the requests behind the drivers that added most, each in its segment."""
     chosen = [(line, line.segment) for line in lines if line.segment and line.name != "calendar" and line.effect > 0]
     top = sorted(chosen, key=lambda each: -each[0].effect)[:EXPLAINED]
-    limit = REQUESTS // max(len(top), 1)
-    return tuple(
-        request
-        for line, segment in top
-        for request in moved.find(connection, span, line.name, (*conditions, *segment.places), limit)
-    )
+    found: list[MovedRequest] = []
+    for place, (line, segment) in enumerate(top):
+        # What is left, shared by the drivers that are left: the largest take one more.
+        limit = -(-(REQUESTS - len(found)) // (len(top) - place))
+        found += moved.find(connection, span, line.name, (*conditions, *segment.places), limit)
+    return tuple(found)
