@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "600MB"
 """Memory that DuckDB may hold before it spills to disk; the process stays under 1 GB with it."""
 
+FORMULA_STARTS = "=+@\t\r-"
+"""How a text begins that a spreadsheet would run: CSV has an apostrophe before it."""
+
 MEMORY_VARIABLE = "INFERCOST_MEMORY_LIMIT"
 
 

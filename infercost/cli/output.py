@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infercost.cli import values
+from infercost.engine import FORMULA_STARTS
 from infercost.errors import InfercostError, UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 
 _ROW_END = "\r\n"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a text begins that a spreadsheet would run."""
 
 
 class DataFormat(StrEnum):
@@ -102,7 +101,7 @@ def _text(table: "pyarrow.Table", form: DataFormat) -> str:
 def _inert(value: object) -> str:
     """Return a cell of CSV; a text that a spreadsheet would take for a formula has an apostrophe before it."""
     cell = values.cell(value)
-    return f"'{cell}" if isinstance(value, str) and cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if isinstance(value, str) and cell.startswith(tuple(FORMULA_STARTS)) else cell
 
 
 def _objects(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:

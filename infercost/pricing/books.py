@@ -109,7 +109,10 @@ def _reader(path: Path) -> str:
     if path.suffix == ".parquet":
         return f"read_parquet({place})"
     # Everything is text at first, so that no digit of a rate is lost to a guessed type.
-    return f"read_csv({place}, header = true, all_varchar = true, delim = ',')"
+    rows = f"read_csv({place}, header = true, all_varchar = true, delim = ',')"
+    # A name that a spreadsheet would take for a formula is written with an apostrophe before it.
+    starts = engine.literal(f"^'([{engine.FORMULA_STARTS}])")
+    return f"(SELECT regexp_replace(COLUMNS(*), {starts}, '\\1') FROM {rows})"
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:

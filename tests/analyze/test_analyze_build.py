@@ -137,7 +137,7 @@ def test_figures_of_a_rise() -> None:
         (
             [attempt("2026-11-01", "10"), attempt("2026-11-10", "10.04")],
             {},
-            "Spend held at $10.04 (+0 %) in the 7 days to 14 Nov 2026, against the 7 days before.",
+            "Spend held at $10.04 in the 7 days to 14 Nov 2026, against the 7 days before.",
         ),
         (
             [attempt("2026-11-01", "0"), attempt("2026-11-10", "0")],
@@ -170,7 +170,7 @@ def test_figures_of_a_rise() -> None:
         (
             [attempt("2026-11-15", "1", started_at="2026-11-15T08:59:59Z"), attempt("2026-11-14", "1")],
             {"since": "12h"},
-            "Spend held at $1.00 (+0 %) in the 12 hours to 15 Nov 2026 09:00, against the 12 hours before.",
+            "Spend held at $1.00 in the 12 hours to 15 Nov 2026 09:00, against the 12 hours before.",
         ),
     ],
 )
@@ -434,7 +434,8 @@ def test_every_section_and_the_days_add_up_to_the_total(rows: list[dict[str, Any
         assert section.total.current == found.total.current
         assert section.total.baseline == found.total.baseline
         assert sum((row.change for row in section.rows), Decimal(0)) == found.total.change
-        for side in ("current", "baseline"):
+        # Without an attempt in the baseline there is nothing to compare with.
+        for side in ("current", *(("baseline",) if found.baseline else ())):
             total: Figures = getattr(section.total, side)
             parts: list[Figures] = [getattr(row, side) for row in section.rows]
             for name, value in asdict(total).items():
@@ -442,5 +443,5 @@ def test_every_section_and_the_days_add_up_to_the_total(rows: list[dict[str, Any
         sizes = [abs(row.change) for row in section.rows]
         assert sizes == sorted(sizes, reverse=True)
     assert sum((day.current_cost for day in found.daily), Decimal(0)) == found.total.current.cost
-    assert found.total.baseline is not None
-    assert sum((day.baseline_cost or Decimal(0) for day in found.daily), Decimal(0)) == found.total.baseline.cost
+    before = found.total.baseline
+    assert sum((day.baseline_cost or Decimal(0) for day in found.daily), Decimal(0)) == (before.cost if before else 0)

@@ -21,6 +21,7 @@ from rich.console import Console
 from sample_report import HOSTILE, QUOTE_NAME, SCRIPT_NAME, TURNED_NAME, empty_report, sample_report, unpriced_report
 from syrupy.assertion import SnapshotAssertion
 
+from infercost import __version__
 from infercost.analyze.explanation import Explanation
 from infercost.analyze.report import REPORT_FORMAT_VERSION, Report, Section
 from infercost.render import FORMATS, draw
@@ -49,6 +50,12 @@ def test_drawn_as_in_the_golden_file(format_name: str, name: str, golden: Snapsh
 
 def test_json_as_in_the_golden_file(golden: SnapshotAssertion) -> None:
     assert draw(sample_report(hostile=False), "json") == golden
+
+
+def test_html_as_in_the_golden_file(golden: SnapshotAssertion) -> None:
+    page = draw(sample_report(hostile=False), "html")
+    # How it looks is seen in a browser; what it says is held here.
+    assert page[page.index("<body>") :].replace(f"infercost {__version__}", "infercost VERSION") == golden
 
 
 @pytest.mark.parametrize("format_name", [name for name in FORMATS if name != "html"])
