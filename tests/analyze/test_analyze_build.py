@@ -17,6 +17,7 @@ from infercost.analyze.report import AliasedModel
 from infercost.analyze.windows import baseline_window, resolve_window
 from infercost.config import Budget, Config
 from infercost.errors import ConfigError, ExitCode, NoDataError, UsageError
+from infercost.render import trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -165,6 +166,17 @@ def test_figures_of_a_rise() -> None:
             (
                 "Spend was $10.00 in the 7 days to 14 Nov 2026; what the 7 days before cost is not known, "
                 "as no attempt of it has a price; 1 of 2 attempts have no price and are left out."
+            ),
+        ),
+        (
+            [
+                *(attempt(f"2026-11-{day:02}", "1") for day in range(1, 15)),
+                attempt("2026-11-10", None, input_tokens=None, output_tokens=None),
+            ],
+            {},
+            (
+                "Spend held at $7.00 in the 7 days to 14 Nov 2026, against the 7 days before; "
+                "7 % of the attempts have no token counts."
             ),
         ),
         (
@@ -372,6 +384,18 @@ def test_budgets_count_the_running_period_up_to_the_end_of_the_window() -> None:
     assert month.projected_high is not None
     assert month.projected_low < month.projected < month.projected_high
     assert day.projected == Decimal(0)
+
+
+def test_a_baseline_without_an_attempt_is_named_and_not_compared_with() -> None:
+    found = report(RISE, since="1d", until="2026-11-09")
+    assert found.baseline is None
+    assert found.empty_baseline is not None
+    assert found.empty_baseline.start.date() == date(2026, 11, 8)
+    assert all(row.baseline is None for section in found.sections for row in (*section.rows, section.total))
+    assert all(day.baseline_cost is None for day in found.daily)
+    facts = {fact.label: fact for fact in trust.facts(found)}
+    assert (facts["Compared with"].text, facts["Compared with"].state) == ("nothing", "warn")
+    assert facts["Compared with"].detail == "no data of 8 Nov 2026"
 
 
 def test_burn_and_the_change_of_a_year() -> None:

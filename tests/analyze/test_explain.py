@@ -18,6 +18,7 @@ from infercost.analyze.explain import Question, explain, make_explanation
 from infercost.analyze.explanation import BEYOND, UNKNOWN, WITHIN, DriverLine, Explanation
 from infercost.config import Config
 from infercost.errors import NoDataError, UsageError
+from infercost.render import why
 
 ZONE = "UTC"
 NOW = datetime(2026, 11, 16, 6, tzinfo=UTC)
@@ -290,3 +291,25 @@ def test_the_counterfactual_is_the_cost_with_the_driver_put_back() -> None:
     found = answer(both)
     undone = answer([*QUIET, *days(0, 7, lambda call: replace(call, raised=True))])
     assert found.after - line(found, "output_length").undo == pytest.approx(undone.after, abs=Decimal("1e-9"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda call: call, "Every driver is where it was: not one moved a dollar."),
+        (
+            lambda call: replace(call, paid=Decimal(0)),
+            "Nothing was spent in either window, so there is nothing to explain.",
+        ),
+        (
+            lambda call: replace(call, priced=False),
+            "No attempt of either window has a price, so there are no dollars to explain.",
+        ),
+    ],
+    ids=["the same", "for nothing", "without a price"],
+)
+def test_where_nothing_moved_it_says_so(change: Callable[[Call], Call], said: str) -> None:
+    found = answer(days(-7, 7, change))
+    assert found.main_lines == ()
+    assert why.quiet_text(found) == said
+    assert why.quiet_text(answer([*days(-7, 0, change), *days(0, 7, longer)])) is None
