@@ -1,4 +1,7 @@
-"""The bridge and the tables beside it, in cents that add up: what every renderer of an explanation draws."""
+"""The bridge and the tables beside it, in cents that add up: what every renderer of an explanation draws.
+
+Where spend is below a dollar, the smallest unit is a hundredth of a cent, or less: `places` says how many decimals.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,13 +22,21 @@ COLUMNS = 3
 """Drivers that have a column of their own in a table by a dimension, shifts between its rows among them."""
 
 
+def places(explanation: Explanation) -> int:
+    """Return the decimals of dollars that show what moved: cents, and more where spend is that small."""
+    size = max(explanation.before, explanation.after)
+    if size >= 1 or not size:
+        return 2
+    return 4 if size >= Decimal("0.01") else 6
+
+
 def bridge_rows(explanation: Explanation) -> list[tuple[DriverLine, Decimal]]:
     """Return every driver with its effect in cents; the cents add up to the change in cents.
 
     Shifts between the rows of a table are none of the whole.
     """
     lines = [line for line in explanation.drivers if line.name != SHIFTS]
-    return list(zip(lines, closed([line.effect for line in lines]), strict=True))
+    return list(zip(lines, closed([line.effect for line in lines], places(explanation)), strict=True))
 
 
 Span = tuple[float, float]
@@ -68,7 +79,7 @@ ROOM = Decimal("0.25")
 
 def ends(explanation: Explanation) -> tuple[Decimal, Decimal]:
     """Return both windows in cents, which differ by exactly what the rows of the bridge add up to."""
-    before = round(explanation.before, 2)
+    before = round(explanation.before, places(explanation))
     return before, before + change_cents(explanation)
 
 
@@ -76,7 +87,8 @@ def check_text(explanation: Explanation) -> str:
     """Return the sum of the bridge as one line, and where its bars begin."""
     before, after = ends(explanation)
     word = "-" if after < before else "+"
-    text = f"{before:,.2f} {word} {abs(after - before):,.2f} = {after:,.2f}"
+    shown = [unsigned(each, places(explanation)) for each in (before, abs(after - before), after)]
+    text = f"{shown[0]} {word} {shown[1]} = {shown[2]}"
     residual = "nothing is left over" if not explanation.residual else f"left over: {explanation.residual:f}"
     floor = waterfall(explanation).floor
     cut = f" The bars begin at {fmt.dollars(floor)}." if floor > 0 else ""
@@ -91,7 +103,7 @@ def change_cents(explanation: Explanation) -> Decimal:
 def contribution_rows(explanation: Explanation) -> list[tuple[str, Decimal, Decimal]]:
     """Return the name of each contribution with its effect, exact and in cents that add up."""
     named = titles(explanation)
-    cents = closed([each.effect for each in explanation.contributions])
+    cents = closed([each.effect for each in explanation.contributions], places(explanation))
     pairs = zip(explanation.contributions, cents, strict=True)
     return [(why.contribution_text(each, named), each.effect, rounded) for each, rounded in pairs]
 
@@ -104,12 +116,17 @@ def titles(explanation: Explanation) -> dict[str, str]:
 def idle_text(explanation: Explanation) -> str:
     """Return the drivers that did nothing, which is an answer too; empty when all did something."""
     idle = [line.title.lower() for line, cents in bridge_rows(explanation) if not cents]
-    return f"$0.00: {', '.join(idle)}" if idle else ""
+    return f"${unsigned(Decimal(0), places(explanation))}: {', '.join(idle)}" if idle else ""
 
 
-def amount(value: Decimal) -> str:
+def amount(value: Decimal, decimals: int = 2) -> str:
     """Return dollars and cents with their sign: `+1,234.50`."""
-    return f"{value:+,.2f}" if round(value, 2) else "0.00"
+    return f"{value:+,.{decimals}f}" if round(value, decimals) else unsigned(Decimal(0), decimals)
+
+
+def unsigned(value: Decimal, decimals: int = 2) -> str:
+    """Return dollars and cents without a sign of a rise: `1,234.50`."""
+    return f"{value:,.{decimals}f}"
 
 
 def frame_text(explanation: Explanation) -> str:

@@ -63,7 +63,7 @@ class Contributor:
 def parts(explanation: Explanation, table: SplitTable) -> list[Part]:
     """Return the parts that a table splits spend into, those with the largest change first; the last is the rest."""
     titles = {line.name: line.title for line in explanation.drivers if line.name != SHIFTS}
-    return [_part(child, titles) for child in _cut(table.rows, MOST)]
+    return [_part(child, titles, bridge.places(explanation)) for child in _cut(table.rows, MOST)]
 
 
 def _cut(rows: Sequence[Child], most: int) -> list[Child]:
@@ -77,16 +77,16 @@ def _cut(rows: Sequence[Child], most: int) -> list[Child]:
     return [*rows[:most], Child((f"{OTHERS} ({len(rest):,})",), before, after, effects)]
 
 
-def _part(child: Child, titles: Mapping[str, str]) -> Part:
+def _part(child: Child, titles: Mapping[str, str], places: int) -> Part:
     moved = {name: child.effects[name] for name in titles if child.effects[name]}
-    cents = closed(list(moved.values()))
+    cents = closed(list(moved.values()), places)
     bars = bridge.fall(child.before, list(moved.values()))
     change = sum(cents, Decimal(0))
-    before = round(child.before, 2)
+    before = round(child.before, places)
     return Part(
         name=" / ".join(fmt.name(value) for value in child.values),
         exact_name=" / ".join(fmt.full_name(value) for value in child.values),
-        sentence=_sentence(child, moved, titles),
+        sentence=_sentence(child, moved, titles, places),
         before=before,
         after=before + change,
         change=change,
@@ -100,9 +100,9 @@ def _part(child: Child, titles: Mapping[str, str]) -> Part:
     )
 
 
-def _sentence(child: Child, moved: Mapping[str, Decimal], titles: Mapping[str, str]) -> str:
+def _sentence(child: Child, moved: Mapping[str, Decimal], titles: Mapping[str, str], places: int) -> str:
     change = child.after - child.before
-    if not round(change, 2):
+    if not round(change, places):
         start = f"Stayed at {fmt.dollars(child.after)}"
     else:
         share = f" ({fmt.percent(float(change / child.before), signed=True)})" if child.before else ""
@@ -115,7 +115,7 @@ def _sentence(child: Child, moved: Mapping[str, Decimal], titles: Mapping[str, s
     named = [
         f"{titles[name].lower()} {fmt.dollars(moved[name], signed=True)}"
         for name in largest
-        if abs(moved[name]) >= gross * LEAST and round(moved[name], 2)
+        if abs(moved[name]) >= gross * LEAST and round(moved[name], places)
     ]
     return f"{start}: {', '.join(named)}." if named else f"{start}."
 
@@ -123,11 +123,12 @@ def _sentence(child: Child, moved: Mapping[str, Decimal], titles: Mapping[str, s
 def contributors(explanation: Explanation, table: SplitTable, hues: Sequence[Hue], most: int) -> list[Contributor]:
     """Return the rows of a table with the largest changes, falls too, and the rest; they add up to the change."""
     rows = _cut(table.rows, most)
-    cents = closed([row.after - row.before for row in rows])
+    places = bridge.places(explanation)
+    cents = closed([row.after - row.before for row in rows], places)
     largest = max((_gross(row) for row in rows), default=Decimal(0))
     found = []
     for row, change in zip(rows, cents, strict=True):
-        before = round(row.before, 2)
+        before = round(row.before, places)
         values = row.values if len(row.values) == len(table.dimensions) else (row.values[0], "", "")
         share = float((row.after - row.before) / explanation.change) if explanation.change else None
         found.append(Contributor(values, before, before + change, change, share, _blocks(row, hues, largest)))

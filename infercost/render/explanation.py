@@ -19,9 +19,11 @@ from infercost.render.bridge import (
     frame_text,
     idle_text,
     notes,
+    places,
     request_texts,
     split_columns,
     split_rows,
+    unsigned,
 )
 from infercost.render.console import plain_text
 from infercost.render.json import document_text, plain
@@ -75,11 +77,12 @@ def bridge_grid(explanation: Explanation, width: int) -> Grid:
     A narrow terminal has no room for the ends of the range.
     """
     wide = width >= WIDTH
+    shown = partial(amount, decimals=places(explanation))
     grid = Grid(box=box.SIMPLE, show_edge=False, pad_edge=False, show_footer=True, expand=True)
     rows = bridge_rows(explanation)
     grid.add_column(Text("Driver", style="bold"), "Change", no_wrap=True, min_width=20)
     grid.add_column(
-        "Effect", amount(change_cents(explanation)), justify="right", no_wrap=True, footer_style="bold", min_width=9
+        "Effect", shown(change_cents(explanation)), justify="right", no_wrap=True, footer_style="bold", min_width=9
     )
     grid.add_column("", "", no_wrap=True, width=_BAR if wide else _BAR // 2)
     for name in ("Only this", "Undo saves") if wide else ():
@@ -91,9 +94,9 @@ def bridge_grid(explanation: Explanation, width: int) -> Grid:
         if not cents:
             continue
         style = _STYLES["quiet"] if line.verdict == WITHIN else _STYLES["up" if cents > 0 else "down"]
-        ends = [amount(line.only), amount(line.undo)] if wide else []
+        ends = [shown(line.only), shown(line.undo)] if wide else []
         bar = _bar(line.effect, largest, _BAR if wide else _BAR // 2)
-        bars = (Text(amount(cents), style=style), Text(bar, style=style))
+        bars = (Text(shown(cents), style=style), Text(bar, style=style))
         grid.add_row(line.title, *bars, *ends, why.verdict_text(line), Text(why.where_text(line)))
     idle = idle_text(explanation)
     if idle:
@@ -112,7 +115,7 @@ def _contributions(explanation: Explanation) -> Grid:
     grid.add_column(Text("Driver and segment", style="bold"), no_wrap=True, min_width=40)
     grid.add_column("Effect", justify="right")
     for name, _, cents in contribution_rows(explanation):
-        grid.add_row(Text(name), amount(cents))
+        grid.add_row(Text(name), amount(cents, places(explanation)))
     return grid
 
 
@@ -126,7 +129,8 @@ def _split(explanation: Explanation, table: SplitTable, width: int) -> Grid:
     for name in names[first:]:
         grid.add_column(name, justify="right", no_wrap=True, header_style="dim")
     for name, amounts in split_rows(explanation, table):
-        cells = [*(f"{each:,.2f}" for each in amounts[:2]), *map(amount, amounts[2:])]
+        decimals = places(explanation)
+        cells = [*(unsigned(each, decimals) for each in amounts[:2]), *(amount(each, decimals) for each in amounts[2:])]
         grid.add_row(Text(name), *cells[first:])
     return grid
 
@@ -142,6 +146,7 @@ def _print_list(console: Console, title: str, lines: list[str]) -> None:
 
 def markdown_text(explanation: Explanation) -> str:
     """Return headline, sentences, bridge, and segments: fewer than 60 lines for a pull request or a chat message."""
+    shown = partial(amount, decimals=places(explanation))
     lines = [
         f"**{escape(why.headline(explanation).text)}**",
         "",
@@ -156,11 +161,11 @@ def markdown_text(explanation: Explanation) -> str:
         if cents:
             where = code(why.where_text(line)) if why.where_text(line) else ""
             lines.append(
-                f"| {line.title} | {amount(cents)} | {amount(line.only)} | {amount(line.undo)} | "
+                f"| {line.title} | {shown(cents)} | {shown(line.only)} | {shown(line.undo)} | "
                 f"{why.verdict_text(line)} | {where} |"
             )
     lines += [
-        f"| **Change** | **{amount(change_cents(explanation))}** | | | | |",
+        f"| **Change** | **{shown(change_cents(explanation))}** | | | | |",
         "",
         *_markdown_segments(explanation),
         "",
@@ -170,5 +175,6 @@ def markdown_text(explanation: Explanation) -> str:
 
 
 def _markdown_segments(explanation: Explanation) -> list[str]:
-    rows = [f"| {escape(name)} | {amount(cents)} |" for name, _, cents in contribution_rows(explanation)]
+    decimals = places(explanation)
+    rows = [f"| {escape(name)} | {amount(cents, decimals)} |" for name, _, cents in contribution_rows(explanation)]
     return ["| Driver and segment | Effect |", "| :--- | ---: |", *rows]

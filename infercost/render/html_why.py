@@ -42,18 +42,19 @@ def why(report: Report) -> dict[str, Any] | None:
     before, after = bridge.ends(explanation)
     fall = bridge.waterfall(explanation)
     hues = charts.hues(explanation)
+    decimals = bridge.places(explanation)
     return {
         "quiet": None,
         "sentences": words.sentences(explanation),
         "rows": [
-            _driver(line, cents, step)
+            _driver(line, cents, step, decimals)
             for (line, cents), step in zip(bridge.bridge_rows(explanation), fall.steps, strict=True)
         ],
-        "before": Cell(f"{before:,.2f}", fmt.exact_dollars(explanation.before)),
-        "after": Cell(f"{after:,.2f}", fmt.exact_dollars(explanation.after)),
+        "before": Cell(bridge.unsigned(before, decimals), fmt.exact_dollars(explanation.before)),
+        "after": Cell(bridge.unsigned(after, decimals), fmt.exact_dollars(explanation.after)),
         "before_bar": _span(fall.before, "whole"),
         "after_bar": _span(fall.after, "whole"),
-        "change": Cell(bridge.amount(change), fmt.exact_dollars(explanation.change, signed=True)),
+        "change": Cell(bridge.amount(change, decimals), fmt.exact_dollars(explanation.change, signed=True)),
         "check": bridge.check_text(explanation),
         "hues": hues,
         "stacked": charts.stacked(report, explanation, hues) if hues and explanation.buckets else None,
@@ -61,7 +62,7 @@ def why(report: Report) -> dict[str, Any] | None:
         "series": list(_series(explanation, hues)),
         "notes": bridge.notes(explanation),
         "contributions": [
-            (name, _amount(effect, cents)) for name, effect, cents in bridge.contribution_rows(explanation)
+            (name, _amount(effect, cents, decimals)) for name, effect, cents in bridge.contribution_rows(explanation)
         ],
         "events": [words.event_text(each, explanation) for each in explanation.events],
     }
@@ -95,8 +96,9 @@ def _request(request: MovedRequest, driver: str, zone: str) -> dict[str, Any]:
 
 def _series(explanation: Explanation, hues: tuple[charts.Hue, ...]) -> Iterator[tuple[str, list[Cell]]]:
     """Yield the name of each bucket with what the drivers of the stacked chart did in it."""
+    decimals = bridge.places(explanation)
     for place in range(len(explanation.buckets)):
-        cells = [_amount(hue.series[place], hue.series[place]) for hue in hues]
+        cells = [_amount(hue.series[place], hue.series[place], decimals) for hue in hues]
         yield charts.bucket_label(explanation, place), cells
 
 
@@ -105,23 +107,23 @@ def _span(span: tuple[float, float], shade: str) -> Bar:
     return Bar(start, round(end - start, 2), shade)
 
 
-def _driver(line: DriverLine, cents: Decimal, step: tuple[float, float]) -> _DriverView:
+def _driver(line: DriverLine, cents: Decimal, step: tuple[float, float], decimals: int) -> _DriverView:
     shade = "quiet" if line.verdict == WITHIN else tone(line.effect)
     return _DriverView(
         anchor=words.row_id(line),
         title=line.title,
         where=words.where_text(line),
-        effect=_amount(line.effect if cents else Decimal(0), cents),
+        effect=_amount(line.effect if cents else Decimal(0), cents, decimals),
         bar=_span(step, shade),
-        only=Cell(bridge.amount(line.only), fmt.exact_dollars(line.only, signed=True)),
-        undo=Cell(bridge.amount(line.undo), fmt.exact_dollars(line.undo, signed=True)),
+        only=Cell(bridge.amount(line.only, decimals), fmt.exact_dollars(line.only, signed=True)),
+        undo=Cell(bridge.amount(line.undo, decimals), fmt.exact_dollars(line.undo, signed=True)),
         verdict=words.verdict_text(line) if cents else "",
         idle=not cents,
     )
 
 
-def _amount(exact: Decimal, cents: Decimal) -> Cell:
-    return Cell(bridge.amount(cents), fmt.exact_dollars(exact, signed=True), tone(exact))
+def _amount(exact: Decimal, cents: Decimal, decimals: int) -> Cell:
+    return Cell(bridge.amount(cents, decimals), fmt.exact_dollars(exact, signed=True), tone(exact))
 
 
 def contributors(report: Report) -> dict[str, Any] | None:
@@ -132,21 +134,22 @@ def contributors(report: Report) -> dict[str, Any] | None:
         return None
     hues = charts.hues(explanation)
     found = drill.contributors(explanation, finest, hues, MOST_CONTRIBUTORS)
+    decimals = bridge.places(explanation)
     return {
         "dimensions": finest.dimensions,
         "hues": hues,
         "rows": [
             {
                 "names": [Cell(fmt.name(value) if value else "", fmt.full_name(value)) for value in row.values],
-                "before": f"{row.before:,.2f}",
-                "now": f"{row.after:,.2f}",
-                "change": _amount(row.change, row.change),
+                "before": bridge.unsigned(row.before, decimals),
+                "now": bridge.unsigned(row.after, decimals),
+                "change": _amount(row.change, row.change, decimals),
                 "share": fmt.percent(row.share),
                 "blocks": row.blocks,
             }
             for row in found
         ],
-        "change": _amount(explanation.change, sum((row.change for row in found), Decimal(0))),
+        "change": _amount(explanation.change, sum((row.change for row in found), Decimal(0)), decimals),
     }
 
 
@@ -160,7 +163,7 @@ def drills(report: Report) -> dict[str, Any] | None:
     for each in single:
         (dimension,) = each.dimensions
         parts = [
-            _part(part, f"drill-{dimension}-{number}".replace("_", "-"))
+            _part(part, f"drill-{dimension}-{number}".replace("_", "-"), bridge.places(explanation))
             for number, part in enumerate(drill.parts(explanation, each), start=1)
         ]
         if parts:
@@ -168,13 +171,13 @@ def drills(report: Report) -> dict[str, Any] | None:
     return {"groups": groups} if groups else None
 
 
-def _part(part: drill.Part, anchor: str) -> dict[str, Any]:
+def _part(part: drill.Part, anchor: str, decimals: int) -> dict[str, Any]:
     return {
         "part": part,
         "anchor": anchor,
-        "change": _amount(part.change, part.change),
-        "before": f"{part.before:,.2f}",
-        "after": f"{part.after:,.2f}",
+        "change": _amount(part.change, part.change, decimals),
+        "before": bridge.unsigned(part.before, decimals),
+        "after": bridge.unsigned(part.after, decimals),
         "measures": [
             (fmt.name(each.name, 80), words.quantity(each, each.before), words.quantity(each, each.after))
             for each in part.measures
@@ -182,6 +185,7 @@ def _part(part: drill.Part, anchor: str) -> dict[str, Any]:
         "before_bar": _span(part.bars.before, "whole"),
         "after_bar": _span(part.bars.after, "whole"),
         "steps": [
-            (step.title, _amount(step.effect, step.cents), _span(step.span, tone(step.effect))) for step in part.steps
+            (step.title, _amount(step.effect, step.cents, decimals), _span(step.span, tone(step.effect)))
+            for step in part.steps
         ],
     }

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 from infercost.analyze.report import Report, Section
 from infercost.render import bridge, trust, why
@@ -74,15 +75,16 @@ def _why(report: Report) -> list[str]:
     if explanation is None:
         return []
     rows = bridge.bridge_rows(explanation)
+    amount = partial(bridge.amount, decimals=bridge.places(explanation))
     shown = sorted((row for row in rows if row[1]), key=lambda row: (-abs(row[1]), row[0].name))[:_MOST_DRIVERS]
     rest = sum((cents for line, cents in rows if (line, cents) not in shown), Decimal(0))
     lines = ["", *(f"- {escape(each.text)}" for each in why.sentences(explanation)), ""]
     lines += _table_head("Why spend changed", ("Effect", "Undo saves", "Noise"))
     for line, cents in shown:
-        lines.append(_row(line.title, [bridge.amount(cents), bridge.amount(line.undo), why.verdict_text(line)]))
+        lines.append(_row(line.title, [amount(cents), amount(line.undo), why.verdict_text(line)]))
     if rest or len(shown) < len([row for row in rows if row[1]]):
-        lines.append(_row("All other drivers", [bridge.amount(rest), "", ""]))
-    return [*lines, _row("**Change**", [f"**{bridge.amount(bridge.change_cents(explanation))}**", "", ""])]
+        lines.append(_row("All other drivers", [amount(rest), "", ""]))
+    return [*lines, _row("**Change**", [f"**{amount(bridge.change_cents(explanation))}**", "", ""])]
 
 
 def _totals(report: Report) -> list[str]:

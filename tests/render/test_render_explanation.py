@@ -98,3 +98,19 @@ def test_cents_add_up_to_the_rounded_sum(values: list[Decimal]) -> None:
     for value, cents in zip(values, rounded, strict=True):
         assert abs(value - cents) < CENT
         assert value or not cents
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "decimals", "shown"),
+    [
+        ("1500", "0", 2, "+0.01"),
+        ("0", "0", 2, "+0.01"),
+        ("0.2", "0.99", 4, "+0.0123"),
+        ("0.001", "0.002", 6, "+0.012346"),
+    ],
+)
+def test_small_spend_has_more_decimals_than_cents(before: str, after: str, decimals: int, shown: str) -> None:
+    small = replace(sample_explanation(Decimal(1500)), before=Decimal(before), after=Decimal(after))
+    assert bridge.places(small) == decimals
+    assert bridge.amount(Decimal("0.0123456"), bridge.places(small)) == shown
+    assert bridge.amount(Decimal("1e-9"), decimals) == f"{0:.{decimals}f}"
