@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from infercost import schema
 from infercost.analyze import queries
 from infercost.analyze.report import Signal, Window
 from infercost.analyze.windows import zone_of
@@ -139,7 +140,9 @@ class _Reader:
 
 
 def _of_tier(rows: Sequence[Row], tier: str | None) -> list[Row]:
-    """Return a row a bucket: the requests of one tier, which may be none, and those of all."""
+    """Return a row a bucket: the requests of one tier, which may be none, and those of all; no row without a tier."""
+    if tier is None:
+        return []
     found: dict[datetime, dict[str, Any]] = {}
     for row in rows:
         counted = found.setdefault(row["bucket"], {"bucket": row["bucket"], "requests": 0, "all_requests": 0})
@@ -215,7 +218,7 @@ def _tier(read: _Reader, window: Window, baseline: Window | None) -> str | None:
 
     def shares(of: Window | None) -> dict[str, float]:
         rows = read.rows("routing_distribution", "window", of.start, of.end) if of else []
-        return {row["model_tier"]: row["request_share"] for row in rows if row["model_tier"] is not None}
+        return {row["model_tier"]: row["request_share"] for row in rows if row["model_tier"] != schema.UNATTRIBUTED}
 
     now, before = shares(window), shares(baseline)
     names = sorted({*now, *before})

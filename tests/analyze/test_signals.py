@@ -8,6 +8,7 @@ import pytest
 import spend
 from spend import Call
 
+from infercost import schema
 from infercost.analyze import signals, windows
 from infercost.analyze.report import Signal
 
@@ -114,3 +115,8 @@ def test_the_share_of_a_tier_is_that_of_the_one_that_moved_most() -> None:
     assert found.baseline == pytest.approx(0.25, abs=0.02)
     assert found.current == pytest.approx(0.5, abs=0.02)
     assert len(found.outside) >= 5
+
+
+def test_without_tiers_there_is_no_share_of_one() -> None:
+    calls = [replace(call, more={"model_tier": schema.UNATTRIBUTED}) for call in traffic(-8, 7)]
+    assert "routing_share" not in measured(calls)
