@@ -24,7 +24,8 @@ WITH in_window AS (
         CASE $bucket
             WHEN 'window' THEN $since
             WHEN 'day' THEN date_trunc('day', started_at AT TIME ZONE $zone) AT TIME ZONE $zone
-            WHEN 'hour' THEN date_trunc('hour', started_at AT TIME ZONE $zone) AT TIME ZONE $zone
+            -- The hour that is repeated when a clock is set back is two hours.
+            WHEN 'hour' THEN started_at - to_microseconds(epoch_us(started_at AT TIME ZONE $zone) % 3600000000)
             ELSE time_bucket(INTERVAL 5 MINUTE, started_at)
         END AS bucket
     FROM attempts

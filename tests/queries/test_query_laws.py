@@ -107,3 +107,42 @@ def test_histograms_of_cells_give_every_length_back_within_one_percent(column: s
     for length, bucket in zip(lengths, buckets, strict=True):
         read = 0.0 if bucket == -1 else 2 * growth**bucket / (growth + 1)
         assert math.isclose(read, length, rel_tol=0.01 + 1e-9), (length, bucket)
+
+
+@settings(max_examples=10, deadline=None)
+@given(attempts, st.sampled_from(queries.BUCKETS), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"]))
+def test_signals_count_every_attempt_and_request_once_in_whatever_pieces(
+    rows: list[dict[str, Any]], bucket: str, zone: str
+) -> None:
+    connection = query_cases.store(rows)
+    window = [row for row in rows if inside(row, "since", "until")]
+    named = {row["request_id"] for row in window if row["request_id"]}
+    requests = len(named) + sum(row["request_id"] is None for row in window)
+    given_ = {**query_cases.PARAMETERS, "bucket": bucket, "zone": zone}
+    sums = {
+        "token_rate": {"attempts": len(window), "cost_usd": total(paid(row) for row in window)},
+        "routing_distribution": {"requests": requests, "cost_usd": total(paid(row) for row in window)},
+        "retry_rate": {"requests": requests, "attempts": len(window)},
+    }
+    for name, wanted in sums.items():
+        query = queries.find(name)
+        parameters = {key: given_[key] for key in query.parameters if key != "by"}
+        for by in ((), ("everything",), ("status", "response_model")):
+            found = queries.run(connection, query, parameters, by).to_pylist()
+            assert {key: total(row[key] for row in found) for key in wanted} == wanted, (name, by)
+
+
+def paid(row: dict[str, Any]) -> Decimal | None:
+    return None if row["effective_cost"] is None else Decimal(row["effective_cost"])
+
+
+def test_the_hour_that_a_clock_repeats_is_two_hours() -> None:
+    times = ("2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z")
+    connection = query_cases.store([{"started_at": each, "input_uncached_tokens": 3600} for each in times])
+    parameters = {**query_cases.PARAMETERS, "since": START, "bucket": "hour", "zone": "Europe/Berlin"}
+    query = queries.find("token_rate")
+    rows = queries.run(
+        connection, query, {key: parameters[key] for key in query.parameters if key != "by"}, ("everything",)
+    ).to_pylist()
+    assert [row["bucket"].astimezone(UTC).hour for row in rows] == [0, 1]
+    assert [row["tokens_per_second"] for row in rows] == [1.0, 1.0]
