@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from infercost.config import Budget, Config
 
-EVERYTHING = "everything"
-
 
 def budget_use(connection: "duckdb.DuckDBPyConnection", config: "Config", end: datetime) -> tuple[BudgetUse, ...]:
     """Return the use of every budget of `config` up to `end` (aware), in the period that holds the moment before `end`.
@@ -33,12 +31,11 @@ def _use(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: datetim
     period = period_window(end - timedelta(microseconds=1), budget.period, zone)
     start, until = period.start.timestamp(), period.end.timestamp()
     spent = _spent(connection, budget, period.start, min(period.end, end, key=datetime.timestamp))
-    ahead = forecast(
-        _days(connection, budget, end, zone), end, period.end, ZoneInfo(zone), float(budget.amount - spent)
-    )
+    days = _days(connection, budget, end, zone)
+    ahead = forecast(days, end, period.end, ZoneInfo(zone), left=float(budget.amount - spent))
     return BudgetUse(
         name=budget.name,
-        scope=", ".join(f"{column}={value}" for column, value in budget.where.items()) or EVERYTHING,
+        scope=", ".join(f"{column}={value}" for column, value in budget.where.items()) or queries.EVERYTHING,
         period=budget.period,
         period_start=period.start.date(),
         period_end=period.end.date(),
@@ -69,7 +66,9 @@ def _days(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: dateti
     from_day = max(first.date(), oldest.astimezone(local).date() + timedelta(days=1)) if oldest else today
     found = {from_day + timedelta(days=number): 0.0 for number in range((today - from_day).days)}
     parameters: dict[str, queries.Value] = {"since": first, "until": last, "zone": zone, "bucket": "day"}
-    table = queries.run(connection, queries.find("token_rate"), parameters, tuple(budget.where) or (EVERYTHING,))
+    table = queries.run(
+        connection, queries.find("token_rate"), parameters, tuple(budget.where) or (queries.EVERYTHING,)
+    )
     for row in table.to_pylist():
         day = row["bucket"].astimezone(local).date()
         if day in found and _is_meant(row, budget):

@@ -41,11 +41,11 @@ class Forecast:
 
 
 def forecast(
-    days: Mapping[date, float], end: datetime, until: datetime, zone: ZoneInfo, left: float
+    days: Mapping[date, float], end: datetime, until: datetime, zone: ZoneInfo, *, left: float
 ) -> Forecast | None:
     """Return what will be spent from `end` to `until`; None without a whole day to go by.
 
-    `days` are the whole days before `end` with what each cost, none left out.
+    `days` are the whole days before `end` with what each cost, none left out; `left` is what may still be spent.
     """
     known = dict(sorted(days.items())[-HISTORY_DAYS:])
     if not known:

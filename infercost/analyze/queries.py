@@ -25,6 +25,9 @@ DEFAULT_LIMIT = 20
 BUCKETS: tuple[str, ...] = ("5min", "hour", "day", "window")
 """Lengths of the pieces of time that signals are measured in; `window` is the whole of it."""
 
+EVERYTHING = "everything"
+"""A column of signals to group by that is the same for every attempt."""
+
 PARAMETERS: dict[str, str] = {
     "since": "first moment of the window",
     "until": "first moment after the window",

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from infercost.analyze.explanation import Explanation
 
-EVERYTHING = ("everything",)
+_ALL = (queries.EVERYTHING,)
+
 HISTORY = timedelta(days=28)
 """Time before the window that tells what is usual."""
 
@@ -123,7 +124,7 @@ class _Reader:
         """Return the rows of a query over [start, end)."""
         key = (query, bucket, start, end)
         if key not in self._known:
-            by = () if query == "routing_distribution" else EVERYTHING
+            by = () if query == "routing_distribution" else _ALL
             parameters: dict[str, queries.Value] = {"since": start, "until": end, "zone": self.zone.key}
             parameters["bucket"] = bucket
             self._known[key] = queries.run(self.connection, queries.find(query), parameters, by).to_pylist()
@@ -169,11 +170,11 @@ def _signal(
     explanation: "Explanation | None",
 ) -> Signal:
     tier = _tier(read, window, baseline) if kind.query == "routing_distribution" else None
-    known = read.points(kind, bucket, _before(window.start, HISTORY), window.end, tier)
+    known = read.points(kind, bucket, window.start - HISTORY, window.end, tier)
     past = {start: point for start, point in known.items() if start.timestamp() < window.start.timestamp()}
     now = {start: point for start, point in known.items() if start not in past}
     usual = _Usual(kind.unit, bucket, past)
-    is_judged = bool(past) and _before(window.start, LEAST_HISTORY).timestamp() >= min(past).timestamp()
+    is_judged = bool(past) and (window.start - LEAST_HISTORY).timestamp() >= min(past).timestamp()
     bands = [usual.band(start, point) if is_judged else (usual.at(start), None, None) for start, point in now.items()]
     outside = [
         start
@@ -199,13 +200,8 @@ def _signal(
         is_judged=is_judged,
         drivers=kind.drivers,
         effect=_effect(kind.drivers, explanation),
-        sql=queries.rendered_sql(query, query.by if tier else EVERYTHING, parameters),
+        sql=queries.rendered_sql(query, query.by if tier else _ALL, parameters),
     )
-
-
-def _before(moment: datetime, span: timedelta) -> datetime:
-    """Return a moment earlier by whole days on the clock of its zone."""
-    return moment - span
 
 
 def _whole(kind: _Kind, read: _Reader, window: Window, tier: str | None) -> float | None:

@@ -4,7 +4,7 @@ import pytest
 import query_cases
 
 from infercost import assets, schema
-from infercost.analyze import queries, signals
+from infercost.analyze import queries
 
 NAMES = [*queries.catalog(), *queries.views()]
 
@@ -77,7 +77,7 @@ def test_every_allowed_column_can_be_grouped_by(name: str) -> None:
     query = queries.find(name)
     connection = query_cases.store([{"effective_cost": "0.5", "input_uncached_tokens": 1}])
     parameters = {key: query_cases.PARAMETERS[key] for key in query.parameters if key != "by"}
-    assert set(schema.DIMENSIONS) < set(query.by_allowed) <= {*schema.ATTEMPT_COLUMNS, *signals.EVERYTHING}
+    assert set(schema.DIMENSIONS) < set(query.by_allowed) <= {*schema.ATTEMPT_COLUMNS, queries.EVERYTHING}
     for column in query.by_allowed:
         assert queries.run(connection, query, parameters, (column,)).num_rows >= 1
     pair = queries.run(connection, query, parameters, ("response_model", "feature")).column_names
