@@ -8,7 +8,7 @@ from infercost import clock
 from infercost.analyze import build, explain, queries, windows
 from infercost.analyze.database import connect
 from infercost.analyze.reading import Reading
-from infercost.analyze.report import Report, Window
+from infercost.analyze.report import Report
 from infercost.config import Config
 from infercost.store import Store
 
@@ -51,19 +51,8 @@ def ask(
     """
     query = queries.find(name)
     window = windows.resolve_window(since, until, clock.now(), settings.zone)
-    given = _values(window, windows.baseline_window(window, compare), settings.zone)
-    given |= more
+    given = {**queries.both(window, windows.baseline_window(window, compare)), "zone": settings.zone, **more}
     columns = tuple(part.strip() for part in by.split(",") if part.strip()) if by else ()
     with connect(source) as connection:
         taken = {each: value for each, value in given.items() if each in query.parameters}
         return queries.run(connection, query, taken, columns)
-
-
-def _values(window: Window, baseline: Window | None, zone: str) -> dict[str, queries.Value]:
-    return {
-        "since": window.start,
-        "until": window.end,
-        "baseline_since": baseline.start if baseline else None,
-        "baseline_until": baseline.end if baseline else None,
-        "zone": zone,
-    }

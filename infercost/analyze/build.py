@@ -66,7 +66,7 @@ def build_report(
     a column of `by` cannot be grouped by.
     """
     asked = baseline
-    parameters = _both(window, asked)
+    parameters = queries.both(window, asked)
     coverage = {row["window_name"]: row for row in _rows(connection, "coverage", parameters)}
     provenance = _rows(connection, "provenance", parameters)[0]
     if "current" not in coverage:
@@ -74,7 +74,7 @@ def build_report(
     if "baseline" not in coverage:
         # Against nothing all is new: a report without a comparison says more.
         baseline = None
-        parameters = _both(window, baseline)
+        parameters = queries.both(window, baseline)
     trust = _trust(connection, parameters, coverage["both"], provenance)
     sections = tuple(_section(connection, columns, parameters) for columns in by or DEFAULT_SECTIONS)
     total = sections[0].total
@@ -143,15 +143,6 @@ def restated(report: Report, how: str | None) -> Report:
     if how is None:
         return report
     return replace(report, restated=how, headline=f"{report.headline.removesuffix('.')}; {how}.")
-
-
-def _both(window: Window, baseline: Window | None) -> dict[str, queries.Value]:
-    return {
-        "since": window.start,
-        "until": window.end,
-        "baseline_since": baseline.start if baseline else None,
-        "baseline_until": baseline.end if baseline else None,
-    }
 
 
 def _rows(connection: "duckdb.DuckDBPyConnection", name: str, parameters: Mapping[str, queries.Value]) -> Rows:

@@ -39,7 +39,7 @@ def daily_cost(
 
 
 def _parameters(window: Window) -> dict[str, queries.Value]:
-    return {"since": window.start, "until": window.end, "zone": zone_of(window).key}
+    return {**queries.between(window), "zone": zone_of(window).key}
 
 
 def _series(

@@ -69,9 +69,6 @@ EXPLAINED = 3
 MOST_DATED = 400_000
 """Leaves up to which effects are spread over time; beyond, that would take gigabytes."""
 
-SHORT_DAYS = 4
-"""A window of fewer days is followed by the hour, a longer one by the day."""
-
 _EXACT = ("calendar", "new_features", "vanished_features", "list_price", "discount")
 """Drivers that need no noise band: they change only when a feature, a rate or the calendar does."""
 
@@ -141,7 +138,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     split.split(connection, kinds)
     measures.check_part(connection, question.where, 1, "either window")
     whole = effects.whole(connection, where)
-    unit = timeline.DAY if window.days is not None and window.days >= SHORT_DAYS else timeline.HOUR
+    unit = windows.bucket_unit(window)
     with engine.one_thread(connection):
         lines = _lines(connection, kinds, question.where, whole, judged)
         notes = paradox.notes(connection, where, whole)

@@ -81,8 +81,8 @@ class Onset:
 class DriverLine:
     """One driver: its effect, the effect had only it changed, and what undoing it would save now.
 
-    `noise` is what it moves in half of all past weeks around their median, scaled to the window; `threshold` what an
-    effect must be to count. `series` is the effect by bucket (`Explanation.buckets`); it adds up to `effect`.
+    `noise` is what it usually moves in past weeks (drivers.noise), scaled to the window; `threshold` what an effect
+    must be to count. `series` is the effect by bucket (`Explanation.buckets`); it adds up to `effect`.
     """
 
     name: str

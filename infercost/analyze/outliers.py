@@ -15,13 +15,7 @@ MOST = 10
 def outliers(connection: "duckdb.DuckDBPyConnection", window: Window, baseline: Window | None) -> Outliers | None:
     """Return the sessions that cost most above the usual, or None where none stands out."""
     query = queries.find("session_outliers")
-    parameters: dict[str, queries.Value] = {
-        "since": window.start,
-        "until": window.end,
-        "baseline_since": baseline.start if baseline else None,
-        "baseline_until": baseline.end if baseline else None,
-        "limit": MOST,
-    }
+    parameters = queries.both(window, baseline) | {"limit": MOST}
     rows = queries.run(connection, query, parameters).to_pylist()
     if not rows:
         return None

@@ -15,7 +15,7 @@ MOST = 50
 def price_rows(connection: "duckdb.DuckDBPyConnection", window: Window) -> PriceRows | None:
     """Return the rows that priced most, or None where none priced anything."""
     query = queries.find("price_rows_used")
-    parameters: dict[str, queries.Value] = {"since": window.start, "until": window.end, "limit": MOST}
+    parameters = queries.between(window) | {"limit": MOST}
     rows = queries.run(connection, query, parameters).to_pylist()
     if not rows:
         return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from infercost import assets, engine, schema
+from infercost.analyze.report import Window
 from infercost.errors import QueryError, UsageError
 
 if TYPE_CHECKING:
@@ -121,6 +122,20 @@ def create_step(connection: "duckdb.DuckDBPyConnection", name: str, parameters: 
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {engine.identifier(name)} AS {query.sql}", values)
     except duckdb.Error as error:
         raise QueryError(f"query {name} ({query.path}): {error}") from error
+
+
+def between(window: Window) -> dict[str, Value]:
+    """Return the parameters of a question about one window."""
+    return {"since": window.start, "until": window.end}
+
+
+def both(window: Window, baseline: Window | None) -> dict[str, Value]:
+    """Return the parameters of a question that compares two windows, or has no baseline."""
+    return {
+        **between(window),
+        "baseline_since": baseline.start if baseline else None,
+        "baseline_until": baseline.end if baseline else None,
+    }
 
 
 def run(

@@ -38,13 +38,9 @@ def savings(
         )
         for name, title, dollars, count, noun, is_saved in LINES
     )
-    return lines, queries.rendered_sql(query, (), _parameters(window))
-
-
-def _parameters(window: Window) -> dict[str, queries.Value]:
-    return {"since": window.start, "until": window.end}
+    return lines, queries.rendered_sql(query, (), queries.between(window))
 
 
 def _run(connection: "duckdb.DuckDBPyConnection", query: queries.Query, window: Window) -> Mapping[str, Any]:
-    row: Mapping[str, Any] = queries.run(connection, query, _parameters(window)).to_pylist()[0]
+    row: Mapping[str, Any] = queries.run(connection, query, queries.between(window)).to_pylist()[0]
     return row

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from infercost import schema
 from infercost.analyze import queries
 from infercost.analyze.report import Signal, Window
-from infercost.analyze.windows import zone_of
+from infercost.analyze.windows import bucket_unit, zone_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,9 +34,6 @@ LEAST_HISTORY = timedelta(days=21)
 
 BAND = 3.0
 """Half of the band's width, in usual distances."""
-
-SHORT_DAYS = 4
-"""A window of fewer days is cut into hours."""
 
 _MAD_TO_DEVIATION = 1.4826
 
@@ -106,7 +103,7 @@ def signals(
     connection: "duckdb.DuckDBPyConnection", window: Window, baseline: Window | None, explanation: "Explanation | None"
 ) -> tuple[Signal, ...]:
     """Return every signal of which the window or its baseline has a value."""
-    bucket = "day" if window.days is not None and window.days >= SHORT_DAYS else "hour"
+    bucket = bucket_unit(window)
     read = _Reader(connection, zone_of(window))
     found = [_signal(kind, read, bucket, window, baseline, explanation) for kind in KINDS]
     return tuple(each for each in found if each.current is not None or each.baseline is not None)

@@ -22,6 +22,9 @@ UNTIL_FORMS = (
 EXPLAIN_FORMS = (
     "previous, a span directly before the window such as 4w or 28d, or the start of a window of the same length"
 )
+SHORT_DAYS = 4
+"""A window of fewer days is followed by the hour, a longer one by the day."""
+
 COMPARE_FORMS = "previous, none, or the start of a window of the same length: a date or a time"
 
 
@@ -65,6 +68,11 @@ def baseline_window(window: Window, compare: str, allowed: str = COMPARE_FORMS) 
             hint="choose an earlier start, or --compare previous",
         )
     return baseline
+
+
+def bucket_unit(window: Window) -> str:
+    """Return whether a window is followed by the `day` or by the `hour`."""
+    return "day" if window.days is not None and window.days >= SHORT_DAYS else "hour"
 
 
 def explained_baseline(window: Window, compare: str) -> Window | None:

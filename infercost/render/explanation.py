@@ -128,8 +128,8 @@ def _split(explanation: Explanation, table: SplitTable, width: int) -> Grid:
     names = ("Before", "Now", "Change", *(line.title for line in split_columns(explanation, table)), "All others")
     for name in names[first:]:
         grid.add_column(name, justify="right", no_wrap=True, header_style="dim")
+    decimals = places(explanation)
     for name, amounts in split_rows(explanation, table):
-        decimals = places(explanation)
         cells = [*(unsigned(each, decimals) for each in amounts[:2]), *(amount(each, decimals) for each in amounts[2:])]
         grid.add_row(Text(name), *cells[first:])
     return grid

@@ -21,6 +21,14 @@ class Ratio:
     top: str
     bottom: str | None = None
 
+    def sums(self) -> list[str]:
+        """Return the SQL of the measure in both windows, over the leaves that are grouped."""
+        found = []
+        for side in (0, 1):
+            bottom = f" / nullif(sum({self.bottom.format(side=side)}), 0)" if self.bottom else ""
+            found.append(f"sum({self.top.format(side=side)}){bottom}")
+        return found
+
 
 _PROMPT_UNITS = "prompt_units_{side}"
 
@@ -107,12 +115,9 @@ def measure(
     where = filter_sql(conditions)
     found = []
     for ratio in ratios(driver, kinds):
-        sides = []
-        for side in (0, 1):
-            top = f"sum({ratio.top.format(side=side)})"
-            bottom = f" / nullif(sum({ratio.bottom.format(side=side)}), 0)" if ratio.bottom else ""
-            sides.append(f"{top}{bottom}")
-        before, after = connection.execute(f"SELECT {', '.join(sides)} FROM driver_both WHERE {where}").fetchall()[0]
+        before, after = connection.execute(
+            f"SELECT {', '.join(ratio.sums())} FROM driver_both WHERE {where}"
+        ).fetchall()[0]
         found.append(Measure(ratio.name, ratio.unit, before, after))
     if driver == "routing":
         # Shares of models say nothing among the requests to one of them.
@@ -131,12 +136,7 @@ def of_parts(
         Ratio("tokens", "tokens", " + ".join(f"units_{kind}_{{side}}" for kind in kinds if kind != factors.FEE) or "0"),
         *(ratio for ratio in _SIGNALS if _is_known(ratio, kinds)),
     ]
-    columns = ", ".join(
-        f"sum({ratio.top.format(side=side)})"
-        + (f" / nullif(sum({ratio.bottom.format(side=side)}), 0)" if ratio.bottom else "")
-        for ratio in chosen
-        for side in (0, 1)
-    )
+    columns = ", ".join(each for ratio in chosen for each in ratio.sums())
     value = f"cast({engine.identifier(dimension)} AS VARCHAR)"
     found = {
         name: [
@@ -154,7 +154,7 @@ def of_parts(
                 sum(answered_0) / nullif(sum(sum(answered_0)) OVER of_part, 0) AS share_0,
                 sum(answered_1) / nullif(sum(sum(answered_1)) OVER of_part, 0) AS share_1
             FROM driver_both WHERE {where} GROUP BY 1, 2
-            WINDOW of_part AS (PARTITION BY cast({engine.identifier(dimension)} AS VARCHAR))
+            WINDOW of_part AS (PARTITION BY {value})
         )
         SELECT part, first_model, share_0, share_1 FROM shares
         QUALIFY count(*) OVER (PARTITION BY part) > 1 AND row_number() OVER (
