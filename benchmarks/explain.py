@@ -66,6 +66,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, engine.connect(Path(name)) as connection:
         connection.execute(cube(int(arguments.millions * 1_000_000), arguments.leaves))
+        cells.number(connection)
         matches.match(connection, SPAN, "UTC")
         report(connection, [measure(connection) for _ in range(arguments.rounds)])
 

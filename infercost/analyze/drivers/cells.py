@@ -85,7 +85,7 @@ def build(
     """Create the temporary table `driver_cells` over `span` and return the token kinds (and fee) that occur in it.
 
     `source` is the table or view of attempts. Prompts are compared in the tokens of one model, unless `as_logged`.
-    With `sessions` the cells are kept apart by factors.SESSION.
+    With `sessions` the cells are kept apart by factors.SESSION. Every cell has the number of its `leaf` (see `number`).
     """
     kinds = _kinds(connection, span, source)
     _create_rates(connection, span, kinds, source)
@@ -112,7 +112,28 @@ def build(
             shares=",\n    ".join((*map(_share, split.COUNTS), *(_shares(kind) for kind in kinds))),
         )
     )
+    number(connection)
     return kinds
+
+
+def number(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Give the cells the number of their `leaf`, which `driver_keys` has the keys of; one number is quickly grouped by.
+
+    A leaf has the same number in all cells that a connection ever builds.
+    """
+    keys = ", ".join(split.KEYS)
+    connection.execute(f"""
+        CREATE TEMP TABLE IF NOT EXISTS driver_keys AS SELECT 0 AS leaf, {keys} FROM driver_cells WHERE FALSE
+    """)
+    connection.execute(f"""
+        INSERT INTO driver_keys
+        SELECT (SELECT count(*) FROM driver_keys) + row_number() OVER (ORDER BY {keys}), {keys}
+        FROM (SELECT DISTINCT {keys} FROM driver_cells ANTI JOIN driver_keys USING ({keys}))
+    """)
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE driver_cells AS
+        SELECT leaf, driver_cells.* FROM driver_cells INNER JOIN driver_keys USING ({keys})
+    """)
 
 
 _SESSION_JOIN = "LEFT JOIN sessions ON ordered.period = sessions.period AND ordered.began.session = sessions.session_id"

@@ -84,6 +84,13 @@ SUMS: dict[str, Sums] = {
 _LEVELS = {"cell": _CELL, "band": _BAND, "first": _FIRST, "way": _WAY}
 """Levels between the features and the leaves, each with its table `driver_by_<level>`."""
 
+NUMBERS: dict[tuple[str, ...], str] = {
+    ("feature",): "feature",
+    **{keys: f"{level}_leaf" for level, keys in _LEVELS.items()},
+    KEYS: "leaf",
+}
+"""The one column of `driver_wide` that tells the rows of a level apart: its least leaf stands for all leaves of one."""
+
 
 def split(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str = "driver_cells") -> None:
     """Create `driver_leaves` (factors of both windows) and `driver_effects` (picodollars of each driver) from `cells`.
@@ -166,12 +173,13 @@ def sided(keys: str, names: Iterable[str]) -> str:
 def _pivot(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...], cells: str) -> None:
     """Create `driver_both`: every leaf with its sums in the matched baseline (_0) and the current window (_1)."""
     is_even = weigh(connection, cells)
-    keys, names = ", ".join(KEYS), measures(kinds)
+    names = measures(kinds)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_both AS
-        WITH {by_period("driver_weighted", keys, names, kinds, is_even=is_even)},
-        sided AS ({sided(keys, (*names, *raw_names(kinds)))})
-        SELECT *, {prompt_units(kinds)} FROM sided ORDER BY {keys}
+        WITH {by_period("driver_weighted", "leaf", names, kinds, is_even=is_even)},
+        sided AS ({sided("leaf", (*names, *raw_names(kinds)))})
+        SELECT driver_keys.*, sided.* EXCLUDE (leaf), {prompt_units(kinds)}
+        FROM sided INNER JOIN driver_keys USING (leaf) ORDER BY leaf
     """)
 
 
@@ -206,7 +214,7 @@ def _totals(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
         )
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE driver_by_{level} AS "
-            f"SELECT {', '.join(keys)}, {sums} FROM driver_both GROUP BY ALL"
+            f"SELECT {', '.join(keys)}, min(leaf) AS {NUMBERS[keys]}, {sums} FROM driver_both GROUP BY ALL"
         )
 
 
@@ -216,7 +224,7 @@ def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
     sums = ", ".join(f"driver_by_{level}.* EXCLUDE ({', '.join(keys)})" for level, keys in _LEVELS.items())
     joins = " ".join(f"INNER JOIN driver_by_{level} USING ({', '.join(keys)})" for level, keys in _LEVELS.items())
     connection.execute(f"""
-        CREATE OR REPLACE TEMP VIEW driver_wide AS
+        CREATE OR REPLACE TEMP TABLE driver_wide AS
         SELECT driver_both.*,
             prompt_units_0 AS tokens_leaf_0, prompt_units_1 AS tokens_leaf_1,
             attempts_0 AS attempts_leaf_0, attempts_1 AS attempts_leaf_1,
@@ -230,14 +238,14 @@ def _leaves(connection: "duckdb.DuckDBPyConnection", kinds: tuple[str, ...]) -> 
         {joins}
         LEFT JOIN driver_dilution USING ({", ".join(_WAY)})
     """)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE driver_leaves AS WITH wide AS (FROM driver_wide) {parts}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE driver_leaves AS {parts}")
 
 
 def _no_leaf() -> str:
     values = ", ".join(f"0e0 AS a{place}, 0e0 AS b{place}" for place in PLACES)
     return (
-        f"SELECT {', '.join(KEYS)}, '' AS kind, TRUE AS continues, {values}, 0e0 AS matched_0, "
-        "0::BIGINT AS cost_0, 0::BIGINT AS cost_1 FROM wide WHERE FALSE"
+        f"SELECT leaf, {', '.join(KEYS)}, '' AS kind, TRUE AS continues, {values}, 0e0 AS matched_0, "
+        "0::BIGINT AS cost_0, 0::BIGINT AS cost_1 FROM driver_wide WHERE FALSE"
     )
 
 
@@ -248,9 +256,9 @@ def _of_kind(kind: str) -> str:
             product = " * ".join(value(each.of(kind), side) for each in factor.ratios)
             values.append(f"{product} AS {name}{place}")
     return f"""
-        SELECT {", ".join(KEYS)}, '{kind}' AS kind, continues, {", ".join(values)},
+        SELECT leaf, {", ".join(KEYS)}, '{kind}' AS kind, continues, {", ".join(values)},
             matched_{kind}_0 AS matched_0, raw_{kind}_0 AS cost_0, raw_{kind}_1 AS cost_1
-        FROM wide WHERE raw_{kind}_0 <> 0 OR raw_{kind}_1 <> 0"""
+        FROM driver_wide WHERE raw_{kind}_0 <> 0 OR raw_{kind}_1 <> 0"""
 
 
 def value(ratio: factors.Ratio, side: int) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DAY, HOUR = "day", "hour"
 
+_NUMBERS = ", ".join(name for name in split.NUMBERS.values() if name != "leaf")
+
 _COME_OR_GONE = "SEMI JOIN (FROM driver_by_feature WHERE NOT continues) AS changed USING (feature)"
 _CONTINUING = "SEMI JOIN (FROM driver_by_feature WHERE continues) AS kept USING (feature)"
 
@@ -76,8 +78,8 @@ def spread(
     spent = {
         bucket: sums
         for bucket, *sums in connection.execute(
-            f"SELECT bucket, sum({_spend(kinds, 0)}), sum({_spend(kinds, 1)}) FROM driver_buckets "
-            f"WHERE {where} GROUP BY 1"
+            f"SELECT bucket, sum({_spend(kinds, 0)}), sum({_spend(kinds, 1)}) "
+            f"FROM driver_buckets {_of(where)} GROUP BY 1"
         ).fetchall()
     }
     expected, actual = ([round(spent.get(each, (0, 0))[side] or 0) for each in buckets] for side in (0, 1))
@@ -121,6 +123,11 @@ def _scaled(amounts: list[int], total: int) -> list[int]:
     return found
 
 
+def _of(where: str) -> str:
+    """Return the rows of `driver_buckets` that are of the leaves of a condition."""
+    return f"SEMI JOIN (FROM driver_both WHERE {where}) AS meant USING (leaf)"
+
+
 def _spend(kinds: tuple[str, ...], side: int) -> str:
     return " + ".join(f"cost_{kind}_{side}" for kind in kinds) or "0"
 
@@ -132,7 +139,7 @@ def _bucket(
 
     Columns are costs, and those that are `needed`.
     """
-    keys = f"bucket, {', '.join(split.KEYS)}"
+    keys = "bucket, leaf"
     spent = {f"cost_{kind}" for kind in kinds}
     prompts = {f"units_{kind}" for kind in kinds if kind in factors.PROMPT_KINDS and "prompt_units" in needed}
     names = [name for name in split.measures(kinds) if name in needed | spent | prompts]
@@ -155,8 +162,10 @@ def _bucket(
         CREATE OR REPLACE TEMP TABLE driver_buckets AS
         WITH hourly AS (FROM driver_cells INNER JOIN driver_hours USING (period, hour)),
         {split.by_period("hourly", keys, names, is_even=weights <= 1)},
-        sided AS ({split.sided(keys, names)})
-        SELECT *{f", {split.prompt_units(kinds)}" if prompts else ""} FROM sided ORDER BY {keys}
+        sided AS ({split.sided(keys, names)}),
+        numbers AS (SELECT leaf, {_NUMBERS} FROM driver_wide)
+        SELECT *{f", {split.prompt_units(kinds)}" if prompts else ""}
+        FROM sided INNER JOIN numbers USING (leaf) ORDER BY {keys}
     """)
 
 
@@ -170,16 +179,15 @@ def _slopes(connection: "duckdb.DuckDBPyConnection", parts: list[_Part], where: 
         if f"k{place}" in words
     )
     wide = [row[0] for row in connection.execute("DESCRIBE driver_wide").fetchall()]
-    sums = "".join(f", driver_wide.{name}" for name in wide if name in words and name not in split.KEYS)
-    keys = ", ".join(split.KEYS)
+    sums = "".join(f", {name}" for name in wide if name in words and name not in split.KEYS)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE driver_slopes AS
         WITH slopes AS (
-            SELECT {keys}, kind{slopes} FROM (
+            SELECT leaf, is_pool, kind{slopes} FROM (
                 SELECT *, {split.products()} FROM driver_leaves WHERE continues AND {where}
             )
         )
-        SELECT slopes.*{sums} FROM slopes INNER JOIN driver_wide USING ({keys}) ORDER BY {keys}, kind
+        SELECT slopes.*, {_NUMBERS}{sums} FROM slopes INNER JOIN driver_wide USING (leaf)
     """)
 
 
@@ -202,7 +210,7 @@ def _come_or_gone(
     return connection.execute(f"""
         WITH spent AS (
             SELECT bucket, sum({_spend(kinds, 1)}) AS new_features, -sum({_spend(kinds, 0)}) AS vanished_features
-            FROM driver_buckets {_COME_OR_GONE} WHERE {where} GROUP BY bucket
+            FROM driver_buckets {_COME_OR_GONE} {_of(where)} GROUP BY bucket
         )
         SELECT bucket, driver, amount
         FROM (UNPIVOT spent ON new_features, vanished_features INTO NAME driver VALUE amount) ORDER BY ALL
@@ -211,8 +219,8 @@ def _come_or_gone(
 
 def _amounts(connection: "duckdb.DuckDBPyConnection", parts: list[_Part]) -> list[tuple[datetime, str, float]]:
     """Return (bucket, driver, picodollars) of parts that are summed over the same level."""
-    level = parts[0].level
-    keys, by = "".join(f"{key}, " for key in level), ", ".join(level) or "()"
+    number = split.NUMBERS.get(parts[0].level, "")
+    keys, by = f"{number}, " if number else "", number or "()"
     slopes = ", ".join(
         f"sum({worth}) FILTER (WHERE {part.condition}) AS {side}{place}"
         for place, part in enumerate(parts)
@@ -232,7 +240,7 @@ def _amounts(connection: "duckdb.DuckDBPyConnection", parts: list[_Part]) -> lis
             FROM driver_buckets {_CONTINUING if parts[0].continuing else ""} GROUP BY bucket, {by}
         ),
         spread AS (
-            SELECT bucket, {amounts} FROM series {f"INNER JOIN moved USING ({by})" if level else "CROSS JOIN moved"}
+            SELECT bucket, {amounts} FROM series {f"INNER JOIN moved USING ({by})" if number else "CROSS JOIN moved"}
             GROUP BY bucket
         )
         SELECT bucket, driver, amount
