@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     NO_DATA = 4
     STORE_BUSY = 5
     CHECK_FAILED = 6
+    COULD_NOT_TELL = 7
 
 
 EXIT_CODE_MEANING: dict[ExitCode, str] = {
@@ -23,6 +24,7 @@ EXIT_CODE_MEANING: dict[ExitCode, str] = {
     ExitCode.NO_DATA: "the window asked for holds no data",
     ExitCode.STORE_BUSY: "another infercost process is writing to the store",
     ExitCode.CHECK_FAILED: "a check found something to act on",
+    ExitCode.COULD_NOT_TELL: "a check could not tell: too little data, or none that is new",
 }
 
 

@@ -9,13 +9,20 @@ from zoneinfo import ZoneInfo
 from infercost.analyze import queries
 from infercost.analyze.forecast import HISTORY_DAYS, forecast
 from infercost.analyze.report import BudgetUse
-from infercost.analyze.windows import period_window, start_of_day
+from infercost.analyze.windows import counted_window, period_window, start_of_day
+from infercost.config.budgets import TOKENS
 from infercost.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     import duckdb
 
     from infercost.config import Budget, Config
+
+
+SESSION_DAYS = 7
+"""Days before the end that are counted as being of a session that goes on."""
+
+_ALL_SESSIONS = 1_000_000_000
 
 
 def budget_use(connection: "duckdb.DuckDBPyConnection", config: "Config", end: datetime) -> tuple[BudgetUse, ...]:
@@ -28,30 +35,89 @@ def budget_use(connection: "duckdb.DuckDBPyConnection", config: "Config", end: d
 
 
 def _use(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: datetime, zone: str) -> BudgetUse:
-    period = period_window(end - timedelta(microseconds=1), budget.period, zone)
+    if budget.period == "session":
+        return _session_use(connection, budget, end, zone)
+    last = end - timedelta(microseconds=1)
+    if budget.days and budget.starts:
+        period = counted_window(last, budget.days, budget.starts, zone)
+    else:
+        period = period_window(last, budget.period, zone)
     start, until = period.start.timestamp(), period.end.timestamp()
     spent = _spent(connection, budget, period.start, min(period.end, end, key=datetime.timestamp))
     days = _days(connection, budget, end, zone)
     ahead = forecast(days, end, period.end, ZoneInfo(zone), left=float(budget.amount - spent))
     return BudgetUse(
         name=budget.name,
-        scope=", ".join(f"{column}={value}" for column, value in budget.where.items()) or queries.EVERYTHING,
+        scope=_scope(budget),
         period=budget.period,
         period_start=period.start.date(),
         period_end=period.end.date(),
         amount=budget.amount,
         spent=spent,
-        used_ratio=float(spent / budget.amount) if budget.amount else 0.0,
+        used_ratio=_ratio(spent, budget),
         elapsed_ratio=(min(end.timestamp(), until) - start) / (until - start),
         projected=_cents(spent, ahead.expected) if ahead else None,
         projected_low=_cents(spent, ahead.low) if ahead else None,
         projected_high=_cents(spent, ahead.high) if ahead else None,
         gone_at=ahead.gone_at if ahead else None,
+        unit=budget.unit,
+        soft=_soft(budget),
+        hard=float(budget.hard),
     )
 
 
+def _session_use(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: datetime, zone: str) -> BudgetUse:
+    """Return what the sessions with an attempt on the last day took, each in the SESSION_DAYS before."""
+    since = end - timedelta(days=SESSION_DAYS)
+    parameters: dict[str, queries.Value] = {"since": since, "until": end, "limit": _ALL_SESSIONS}
+    rows = queries.run(connection, queries.find("cost_by_session"), parameters).to_pylist()
+    day_ago = end - timedelta(days=1)
+    amounts = [
+        _amount(row, budget)
+        for row in rows
+        if row["session_id"] is not None and row["last_at"] >= day_ago and _is_meant(row, budget)
+    ]
+    most = max(amounts, default=Decimal(0))
+    local = end.astimezone(ZoneInfo(zone))
+    return BudgetUse(
+        name=budget.name,
+        scope=_scope(budget),
+        period=budget.period,
+        period_start=(local - timedelta(days=1)).date(),
+        period_end=local.date() + timedelta(days=1),
+        amount=budget.amount,
+        spent=most,
+        used_ratio=_ratio(most, budget),
+        elapsed_ratio=1.0,
+        unit=budget.unit,
+        soft=_soft(budget),
+        hard=float(budget.hard),
+        sessions=len(amounts),
+        sessions_over=sum(amount > budget.amount * budget.hard for amount in amounts),
+    )
+
+
+def _scope(budget: "Budget") -> str:
+    return ", ".join(f"{column}={value}" for column, value in budget.where.items()) or queries.EVERYTHING
+
+
+def _ratio(spent: Decimal, budget: "Budget") -> float:
+    return float(spent / budget.amount) if budget.amount else 0.0
+
+
+def _soft(budget: "Budget") -> float | None:
+    return None if budget.soft is None else float(budget.soft)
+
+
+def _amount(row: Mapping[str, Any], budget: "Budget") -> Decimal:
+    """Return the dollars or the tokens of a row, whichever the budget counts."""
+    if budget.unit == TOKENS:
+        return Decimal((row["input_tokens"] or 0) + (row["output_tokens"] or 0))
+    return row["cost_usd"] or Decimal(0)
+
+
 def _cents(spent: Decimal, more: float | None) -> Decimal | None:
-    """Return what is spent and forecast together; a forecast has no digits beyond cents."""
+    """Return what is used and forecast together; a forecast has no digits beyond hundredths."""
     return None if more is None else spent + Decimal(more).quantize(Decimal("0.01"))
 
 
@@ -72,7 +138,7 @@ def _days(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: dateti
     for row in table.to_pylist():
         day = row["bucket"].astimezone(local).date()
         if day in found and _is_meant(row, budget):
-            found[day] += float(row["cost_usd"] or 0)
+            found[day] += float(_amount(row, budget))
     return found
 
 
@@ -86,5 +152,4 @@ def _spent(connection: "duckdb.DuckDBPyConnection", budget: "Budget", start: dat
         table = queries.run(connection, query, {"since": start, "until": until}, tuple(budget.where))
     except UsageError as error:
         raise ConfigError(f"budget {budget.name}: {error.message}", hint=error.hint) from error
-    costs = (row["cost_usd"] for row in table.to_pylist() if _is_meant(row, budget))
-    return sum((cost for cost in costs if cost is not None), Decimal(0))
+    return sum((_amount(row, budget) for row in table.to_pylist() if _is_meant(row, budget)), Decimal(0))

@@ -231,10 +231,13 @@ class Trust:
 
 @dataclass(frozen=True)
 class BudgetUse:
-    """How much of one budget its running period has used up to the end of the current window, US dollars.
+    """How much of one budget its running period has used up to the end of the current window, in `unit` (usd, tokens).
 
     `projected` is where it will be at the end of the period at the rate of the last week, four times in five between
     `projected_low` and `projected_high`; `gone_at` is when the amount will be gone, None where it lasts or is gone.
+    `soft` and `hard` are the shares of the amount from which on a check warns, and fails. A budget for every session
+    tells of the `sessions` of the last day: `spent` is what the dearest took, `sessions_over` are those above the
+    amount.
     """
 
     name: str
@@ -250,6 +253,11 @@ class BudgetUse:
     projected_low: Decimal | None = None
     projected_high: Decimal | None = None
     gone_at: datetime | None = None
+    unit: str = "usd"
+    soft: float | None = None
+    hard: float = 1.0
+    sessions: int | None = None
+    sessions_over: int | None = None
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,14 @@ def period_window(moment: datetime, period: str, zone: str) -> Window:
     return _window(start_of_day(first, local), start_of_day(after, local))
 
 
+def counted_window(moment: datetime, days: int, starts: date, zone: str) -> Window:
+    """Return the period of `days` days of `zone`, counted from the day `starts`, that holds `moment` (aware)."""
+    local = ZoneInfo(zone)
+    gone = (moment.astimezone(local).date() - starts).days // days
+    first = starts + timedelta(days=gone * days)
+    return _window(start_of_day(first, local), start_of_day(first + timedelta(days=days), local))
+
+
 def moment(text: str, zone: str, flag: str) -> datetime:
     """Return what a date (its first moment in `zone`) or a time means; raises UsageError that names `flag`."""
     return _moment(text, ZoneInfo(zone), flag, MOMENT_FORMS)

@@ -8,6 +8,7 @@ import typer
 
 from infercost import __version__
 from infercost.cli import (
+    check,
     diagnostics,
     explain,
     explain_cost,
@@ -68,6 +69,7 @@ app.command(name="reprice", rich_help_panel=READ)(reprice.reprice)
 app.add_typer(formats.app, name="formats", rich_help_panel=READ)
 app.command(name="report", rich_help_panel=ASK)(report.report)
 app.command(name="explain", rich_help_panel=ASK)(explain.explain)
+app.command(name="check", rich_help_panel=ASK)(check.check)
 app.command(name="whatif", rich_help_panel=ASK)(whatif.whatif)
 app.command(name="reconcile", rich_help_panel=ASK)(reconcile.reconcile)
 app.command(name="query", rich_help_panel=ASK)(query.query)

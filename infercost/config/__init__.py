@@ -2,24 +2,23 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infercost import schema
+from infercost.config.budgets import Budget, read_budget
+from infercost.config.check import Check, read_check
 from infercost.config.prices import Alias, Pool, PriceOverride, read_prices
 from infercost.config.reader import CONFIG_NAME, Reader
 from infercost.errors import ConfigError
 
-__all__ = ["CONFIG_NAME", "Alias", "Budget", "Config", "Pool", "PriceOverride", "Rule", "load"]
+__all__ = ["CONFIG_NAME", "Alias", "Budget", "Check", "Config", "Pool", "PriceOverride", "Rule", "load"]
 
 DEFAULT_STORE = "infercost-store"
 DEFAULT_MAX_RECORD_BYTES = 32 * 1024 * 1024
 """DuckDB reads with buffers of this size whatever it is told, so that a lower limit saves nothing."""
-
-BUDGET_PERIODS = ("day", "week", "month")
 
 RULE_FIELDS: tuple[str, ...] = (
     "key",
@@ -49,16 +48,6 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Budget:
-    """An amount in US dollars for a period; `where` narrows it to columns with given values."""
-
-    name: str
-    amount: Decimal
-    period: str
-    where: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class Config:
     """Everything the user may set, with its default."""
 
@@ -72,12 +61,13 @@ class Config:
     aliases: tuple[Alias, ...] = ()
     pools: tuple[Pool, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    check: Check = field(default_factory=Check)
     hash_ids: bool = True
     max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES
     mappings: tuple[Path, ...] = ()
 
 
-_SECTIONS = ("store", "time", "attribution", "model_tiers", "prices", "budgets", "privacy", "ingest")
+_SECTIONS = ("store", "time", "attribution", "model_tiers", "prices", "budgets", "check", "privacy", "ingest")
 
 
 def load(path: Path | None = None, folder: Path | None = None) -> Config:
@@ -107,7 +97,7 @@ def _parse(document: Mapping[str, Any], path: Path) -> Config:
     ingest = reader.table(document, "ingest", ("max_record_bytes", "mappings"))
     prices = read_prices(reader, document)
     attribution = reader.table(document, "attribution", ("rules", "defaults"))
-    return Config(
+    config = Config(
         path=path,
         store=(path.parent / store) if store else None,
         zone=_zone(reader, document),
@@ -117,11 +107,17 @@ def _parse(document: Mapping[str, Any], path: Path) -> Config:
         price_overrides=prices.overrides,
         aliases=prices.aliases,
         pools=prices.pools,
-        budgets=tuple(_budget(reader, item) for item in reader.items(document, "budgets", "budgets")),
+        budgets=_budgets(reader, document),
+        check=read_check(reader, document),
         hash_ids=reader.flag(privacy, "hash_ids", "privacy", default=True),
         mappings=reader.files(ingest, "mappings", "ingest"),
         max_record_bytes=reader.integer(ingest, "max_record_bytes", "ingest", least=DEFAULT_MAX_RECORD_BYTES),
     )
+    known = [budget.name for budget in config.budgets]
+    for limit in config.check.limits:
+        if limit.budget is not None and limit.budget not in known:
+            raise reader.fail("check.limits", f"{limit.text!r}: no budget of that name; budgets: {', '.join(known)}")
+    return config
 
 
 def _zone(reader: Reader, document: Mapping[str, Any]) -> str:
@@ -176,17 +172,11 @@ def _model_tiers(reader: Reader, document: Mapping[str, Any]) -> tuple[tuple[str
     return tuple((tier, tuple(globs)) for tier, globs in tiers.items())
 
 
-def _budget(reader: Reader, item: Mapping[str, Any]) -> Budget:
-    where = "budgets"
-    reader.only(item, ("name", "amount", "period", "where"), where)
-    period = item.get("period", "month")
-    if period not in BUDGET_PERIODS:
-        raise reader.fail(f"{where}.period", f"{period!r} is not one of {', '.join(BUDGET_PERIODS)}")
-    narrow = item.get("where", {})
-    if not isinstance(narrow, dict) or not all(isinstance(value, str) for value in narrow.values()):
-        raise reader.fail(f"{where}.where", 'must be a table of column = "value"')
-    reader.only(narrow, schema.DIMENSIONS, f"{where}.where")
-    if "amount" not in item:
-        raise reader.fail(f"{where}.amount", "is required")
-    amount = reader.decimal(item["amount"], f"{where}.amount")
-    return Budget(reader.required_text(item, "name", where), amount, period, dict(narrow))
+def _budgets(reader: Reader, document: Mapping[str, Any]) -> tuple[Budget, ...]:
+    """Return the budgets; a limit of a check names them, so no two have one name."""
+    found = tuple(read_budget(reader, item) for item in reader.items(document, "budgets", "budgets"))
+    names = [each.name for each in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise reader.fail("budgets.name", f"{name!r} is the name of two budgets")
+    return found

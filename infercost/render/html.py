@@ -70,6 +70,7 @@ class _BudgetView:
     used: Cell
     elapsed: Cell
     forecast: str
+    sessions: str
     within: float
     over: float
     elapsed_at: float
@@ -226,13 +227,16 @@ def _budget(report: Report, use: BudgetUse) -> _BudgetView:
     return _BudgetView(
         name=Cell(fmt.name(use.name), fmt.full_name(use.name)),
         scope=fmt.name(use.scope) if use.scope else "everything",
-        period=f"{use.period}, {fmt.day_span(use.period_start, use.period_end - timedelta(days=1))}",
-        amount=Cell(fmt.dollars(use.amount), fmt.exact_dollars(use.amount)),
-        spent=Cell(fmt.dollars(use.spent), fmt.exact_dollars(use.spent)),
-        left=Cell(f"{fmt.dollars(abs(left))} {'over' if left < 0 else 'left'}", fmt.exact_dollars(left)),
+        period=f"{budgets.period(use)}, {fmt.day_span(use.period_start, use.period_end - timedelta(days=1))}",
+        amount=Cell(budgets.amount(use, use.amount), budgets.exact_amount(use, use.amount)),
+        spent=Cell(budgets.amount(use, use.spent), budgets.exact_amount(use, use.spent)),
+        left=Cell(
+            f"{budgets.amount(use, abs(left))} {'over' if left < 0 else 'left'}", budgets.exact_amount(use, left)
+        ),
         used=Cell(fmt.percent(use.used_ratio), fmt.exact_percent(use.used_ratio)),
         elapsed=Cell(fmt.percent(use.elapsed_ratio), fmt.exact_percent(use.elapsed_ratio)),
         forecast=budgets.forecast_text(use, report.zone),
+        sessions="" if use.sessions is None else budgets.used_text(use),
         within=round(float(min(use.amount, use.spent) * scale), 2),
         over=round(float(max(Decimal(0), -left) * scale), 2),
         elapsed_at=round(float(use.amount * scale) * min(1.0, use.elapsed_ratio), 2),

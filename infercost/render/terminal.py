@@ -179,9 +179,10 @@ def _budgets(report: Report) -> list[Text]:
     for use in report.budgets:
         line = Text("Budget ", style="dim")
         line.append(fmt.name(use.name, 24), style="bold")
-        line.append(f": {fmt.dollars(use.spent)} of {fmt.dollars(use.amount)} a {use.period}, ")
+        line.append(f": {budgets.used_text(use)}, ")
         line.append(f"{fmt.percent(use.used_ratio)} used", style=_STYLES.get(budgets.state(use), ""))
-        line.append(f", {fmt.percent(use.elapsed_ratio)} of the time gone")
+        if use.sessions is None:
+            line.append(f", {fmt.percent(use.elapsed_ratio)} of the time gone")
         if ahead := budgets.forecast_text(use, report.zone):
             line.append(f". {ahead}", style="dim")
         lines.append(line)

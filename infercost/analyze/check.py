@@ -1,0 +1,236 @@
+"""Checks a store as of now: limits, budgets, signals, and what is new; with the causes of what fired."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from infercost.analyze import explain, queries, watch
+from infercost.analyze.budgets import budget_use
+from infercost.analyze.database import connect
+from infercost.analyze.drivers import events
+from infercost.analyze.drivers.cells import Span
+from infercost.analyze.findings import Cause, Checked, Finding, Kind, Outcome
+from infercost.analyze.incidents import is_known
+from infercost.analyze.limits import HOUR, check_limit
+from infercost.analyze.report import BudgetUse, Window
+from infercost.analyze.sums import Sums, newest
+from infercost.config.limits import MEASURES, TIER
+from infercost.errors import NoDataError, UsageError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from infercost.analyze.explanation import Condition, Explanation
+    from infercost.analyze.incidents import Memory
+    from infercost.analyze.watch import Alert
+    from infercost.config import Config
+    from infercost.store import Store
+
+DAY = timedelta(days=1)
+MOST_CAUSES = 3
+LEAST_SHARE = Decimal("0.1")
+"""Part of all that drivers moved below which a driver is no cause."""
+
+COMPARED = timedelta(weeks=4)
+"""What is explained against: the weeks before something began."""
+
+FOLDER = "check"
+"""Folder beside the tables of a store for what checks keep: sums of past days, and what was found last."""
+
+ALARMING = ("price took effect", "new model")
+"""Kinds of events that fail a check; others are told and fail nothing."""
+
+_EXPLAINED = (("feature",),)
+
+_COLUMNS = {"response_model": "model"}
+"""Columns that explanations know by another name."""
+
+
+def make_check(store: "Store", settings: "Config", now: datetime, memory: "Memory") -> Checked:
+    """Return how everything that the configuration asks for stands at `now`, and why what fired did.
+
+    Whole hours are judged, up to the one that holds the newest attempt. What `memory` has told already is not explained
+    again. Raises NoDataError for an empty store.
+    """
+    with connect(store) as connection:
+        latest = newest(connection, now)
+        if latest is None:
+            raise NoDataError("the store is empty", hint="read logs into it first: infercost ingest logs PATH")
+        (oldest,) = connection.execute("SELECT min(started_at) FROM attempts").fetchall()[0]
+        until = min(_hour(latest), _hour(now))
+        uses = budget_use(connection, settings, now)
+        made = Checked(now, until, latest, settings.zone, (), uses)
+        if now - latest > settings.check.max_age:
+            return replace(made, findings=(_stale(now, latest, settings),))
+        sums = Sums(connection, store.snapshot(), store.folder / FOLDER)
+        findings, alerts = _signals(sums, settings, until, oldest)
+        findings += _limits(sums, settings, uses, until, oldest)
+        findings += _events(connection, until)
+        causes = _Causes(connection, settings, until, now, alerts)
+        return replace(made, findings=tuple(each if is_known(each, memory) else causes.of(each) for each in findings))
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _stale(now: datetime, latest: datetime, settings: "Config") -> Finding:
+    age = (now - latest) / HOUR
+    most = settings.check.max_age / HOUR
+    return Finding(
+        key="data",
+        kind=Kind.LIMIT,
+        title="Age of the newest attempt",
+        outcome=Outcome.UNKNOWN,
+        unit="hours",
+        value=age,
+        high=most,
+        reason=f"the newest attempt is {age:,.1f} hours old (check.max_age_hours = {most:g}): ingest first",
+    )
+
+
+def _signals(sums: Sums, settings: "Config", until: datetime, oldest: datetime) -> "tuple[list[Finding], list[Alert]]":
+    return watch.watch(sums, settings.check.by, until, oldest) if settings.check.signals else ([], [])
+
+
+def _limits(
+    sums: Sums, settings: "Config", uses: Sequence[BudgetUse], until: datetime, oldest: datetime
+) -> list[Finding]:
+    """Return how the limits stand, and every budget; a limit of a budget takes the place of its own hard limit."""
+    zone = ZoneInfo(settings.zone)
+    bounds: dict[str, float] = {}
+    found = []
+    for limit in settings.check.limits:
+        if limit.budget is not None:
+            bounds[limit.budget] = float(limit.bound)
+        else:
+            found.append(check_limit(limit, sums, until, oldest, zone))
+    return [*found, *(_budget(use, bounds.get(use.name, use.hard)) for use in uses)]
+
+
+def _budget(use: BudgetUse, hard: float) -> Finding:
+    is_hard = use.used_ratio > hard
+    is_soft = use.soft is not None and use.used_ratio > use.soft
+    return Finding(
+        key=f"budget:{use.name}:{use.period_start.isoformat()}",
+        kind=Kind.BUDGET,
+        title=f"Budget {use.name}",
+        outcome=Outcome.FIRED if is_hard or is_soft else Outcome.OK,
+        unit="share",
+        value=use.used_ratio,
+        high=hard if is_hard or use.soft is None else use.soft,
+        # Passing the hard limit after the soft one is worse, however little more is spent.
+        size=10.0 if is_hard else float(is_soft),
+        is_warning=not is_hard,
+    )
+
+
+def _events(connection: "duckdb.DuckDBPyConnection", until: datetime) -> list[Finding]:
+    """Return what is new in the day before `until`: prices, names, models without a price. No statistics is in it."""
+    since = until - DAY
+    found = [
+        Finding(
+            key=f"event:{each.kind}:{each.name}:{each.when:%Y-%m-%d}",
+            kind=Kind.EVENT,
+            title=f"{each.kind}: {each.name}",
+            outcome=Outcome.FIRED,
+            unit="event",
+            since=each.when,
+            dollars_per_day=each.cost,
+            is_warning=each.kind not in ALARMING,
+        )
+        for each in events.find(connection, Span(since, until, since - DAY, since))
+    ]
+    window = Window(since, until, None)
+    for row in queries.run(connection, queries.find("coverage_unpriced"), queries.both(window, None)).to_pylist():
+        model = f"{row['price_model'] or 'no model'} ({row['provider_name'] or 'no provider'})"
+        found.append(
+            Finding(
+                key=f"event:unpriced:{model}",
+                kind=Kind.EVENT,
+                title=f"no price: {model}",
+                outcome=Outcome.FIRED,
+                unit="event",
+                value=float(row["attempts"]),
+                reason=f"{row['attempts']:,} attempts with {row['tokens'] or 0:,} tokens in the last 24 hours",
+            )
+        )
+    return found
+
+
+class _Causes:
+    """Explains what fired: the spend since it began against the weeks before, each span and part once."""
+
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        settings: "Config",
+        until: datetime,
+        now: datetime,
+        alerts: "Sequence[Alert]",
+    ) -> None:
+        self.connection = connection
+        self.zone = ZoneInfo(settings.zone)
+        self.until = until.astimezone(self.zone)
+        self.now = now
+        self.starts = _together(sorted((each.since, -each.score) for each in alerts))
+        self._known: dict[tuple[datetime, tuple[Condition, ...]], Explanation | None] = {}
+
+    def of(self, finding: Finding) -> Finding:
+        """Return the finding with its causes and what it costs a day, where it fired and that can be told."""
+        if finding.outcome is not Outcome.FIRED or finding.measure is None:
+            return finding
+        since = self.starts.get(finding.since, finding.since) if finding.since else self.until - DAY
+        # The share of a tier is moved by what leaves the others, so all tiers are looked at.
+        scope = {name: value for name, value in finding.scope.items() if name != TIER}
+        where = tuple((_COLUMNS.get(name, name), value) for name, value in scope.items())
+        made = self._explained(since, where)
+        if made is None:
+            return finding
+        days = Decimal((self.until - since) / DAY)
+        own = MEASURES[finding.measure].drivers
+        moved = sum((line.effect for line in made.drivers if line.name in own), Decimal(0))
+        total = moved if own else made.after - made.matched
+        return replace(
+            finding,
+            dollars_per_day=(total / days).quantize(Decimal("0.01")),
+            causes=tuple(_causes(made, own, days)),
+        )
+
+    def _explained(self, since: datetime, where: "tuple[Condition, ...]") -> "Explanation | None":
+        """Return why spend changed since a moment; None where nothing is there to compare with."""
+        key = (since, where)
+        if key not in self._known:
+            start = since.astimezone(self.zone)
+            baseline = Window(start - COMPARED, start, None)
+            question = explain.Question(Window(start, self.until, None), baseline, _EXPLAINED, where)
+            try:
+                self._known[key] = explain.explain(self.connection, question, self.zone.key, self.now)
+            except (NoDataError, UsageError):
+                self._known[key] = None
+        return self._known[key]
+
+
+def _together(starts: list[tuple[datetime, float]]) -> dict[datetime, datetime]:
+    """Return for every moment at which something began that of the most certain one of its day: one incident's."""
+    found: dict[datetime, datetime] = {}
+    while starts:
+        day = [each for each in starts if each[0] - starts[0][0] < DAY]
+        surest = min(day, key=lambda each: each[1])[0]
+        found |= {since: surest for since, _ in day}
+        starts = starts[len(day) :]
+    return found
+
+
+def _causes(made: "Explanation", own: Sequence[str], days: Decimal) -> Iterator[Cause]:
+    """Yield the drivers behind a measure, then the others that moved most, with their place and dollars a day."""
+    # What the calendar did is no cause: it is what the weeks before are matched by.
+    lines = [line for line in made.drivers if line.effect and line.name != "calendar"]
+    gross = sum((abs(line.effect) for line in lines), Decimal(0))
+    ordered = sorted(lines, key=lambda each: (each.name not in own, -abs(each.effect)))
+    for line in [each for each in ordered if abs(each.effect) >= LEAST_SHARE * gross or each.name in own][:MOST_CAUSES]:
+        where = line.segment.places if line.segment else ()
+        yield Cause(line.name, line.title, where, (line.effect / days).quantize(Decimal("0.01")))

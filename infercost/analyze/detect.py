@@ -1,0 +1,208 @@
+"""Tells when signals left what is usual: two moving averages of how far each hour is from the same hours of the week.
+
+What is usual for an hour is known from that hour of the week and its neighbours in the four weeks before: of shares the
+pooled ratio, of all others the median. The distance is measured in what chance and the last two weeks make of it, and
+averaged twice, for steps and for slow drifts; each average is held against its own spread. Everything at an hour goes
+by that hour and those before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WEEK = 168
+"""Hours of a week."""
+
+PIECES = (1, 2, 3, 4, 6, 8, 12, 24)
+"""Hours that a place of a series may span."""
+
+WEEKS = 4
+"""Weeks before an hour that tell what is usual."""
+
+LEAST_WEEKS = 3
+"""Weeks of history below which nothing is said."""
+
+RECENT_WEEKS = 2
+"""Weeks that tell how far values usually are from what is usual, and how far the averages."""
+
+WARM_UP_WEEKS = 1
+"""Weeks after which an average no longer depends on where it began."""
+
+LEAST_COUNT = 10
+"""Requests of a place below which it is passed over."""
+
+LEAST_RESIDUALS = 10
+"""Places below which it is not known how far values usually are from what is usual."""
+
+SPEEDS: tuple[tuple[float, float], ...] = ((0.2, 6.5), (0.05, 7.5))
+"""The weight of the newest hour in each average, and the multiple of its spread from which on it fires."""
+
+CLIP = 4.0
+"""Distances beyond this count as this, so that one odd hour alone fires nothing."""
+
+DRIFT = 0.75
+"""Mean distance above which hours count as being part of what fired."""
+
+_MAD_TO_DEVIATION = 1.4826
+
+
+@dataclass(frozen=True)
+class Series:
+    """A signal of one part of the spend, a piece of time a place, oldest first, without gaps; `week` places are a week.
+
+    A share is `top` by `bottom`; of any other signal `top` is the value and `bottom` is 1. `size` is how many were
+    counted. `sign` is +1 where more of it costs more, -1 where less does.
+    """
+
+    top: "NDArray[np.float64]"
+    bottom: "NDArray[np.float64]"
+    size: "NDArray[np.float64]"
+    is_share: bool
+    sign: int
+    week: int = WEEK
+
+    @property
+    def recent(self) -> int:
+        """The places of RECENT_WEEKS."""
+        return RECENT_WEEKS * self.week
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How near a series is to firing at its last hours (1 = it fires); every hour's distance and usual value.
+
+    nan is unknown.
+    """
+
+    score: "NDArray[np.float64]"
+    distance: "NDArray[np.float64]"
+    usual: "NDArray[np.float64]"
+
+
+def detect(series: Series, places: int) -> Scores:
+    """Return the scores of the last `places` of a series, and the distances of all."""
+    value, usual, variance = _against_usual(series)
+    distance = series.sign * (value - usual)
+    first = max(0, len(value) - places - series.recent - WARM_UP_WEEKS * series.week)
+    spread = _spread(series, distance, variance, first)
+    scaled = np.clip(distance / spread, -CLIP, CLIP)
+    scaled[series.size < LEAST_COUNT] = np.nan
+    score = np.full(places, -np.inf)
+    for weight, limit in SPEEDS:
+        average = _averaged(scaled, weight, first)
+        floor = 0.9 * np.sqrt(weight / (2 - weight))
+        score = np.fmax(score, average[-places:] / _own_spread(average, places, series.recent, floor) / limit)
+    score[~np.isfinite(score)] = np.nan
+    if len(value) < LEAST_WEEKS * series.week:
+        score[:] = np.nan
+    return Scores(score, scaled, usual if series.is_share else np.exp(usual))
+
+
+def began(distance: "NDArray[np.float64]") -> int:
+    """Return the place of the first hour of what fires at the last one: where the sum of distances last left zero."""
+    total, start = 0.0, len(distance) - 1
+    for place, each in enumerate(distance):
+        if np.isnan(each):
+            continue
+        if total <= 0:
+            start = place
+        total = max(0.0, total + each - DRIFT)
+    return start
+
+
+def _against_usual(series: Series) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
+    """Return each hour's value, what is usual, and the variance by chance; logarithms where it is no share."""
+    back = [series.week * week + side for week in range(1, WEEKS + 1) for side in (1, 0, -1)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if series.is_share:
+            top, bottom, size = (_pooled(each, back) for each in (series.top, series.bottom, series.size))
+            usual = top / bottom
+            # Of the share 0 nothing is known but that it is less than half of one.
+            share = np.clip(usual, 0.5 / size, 1 - 0.5 / size)
+            ratio: NDArray[np.float64] = series.top / series.bottom
+            return ratio, usual, share * (1 - share) * (1 / series.size + 1 / size)
+        value = np.log(np.where(series.size > 0, series.top / series.bottom, np.nan))
+        value[~np.isfinite(value)] = np.nan
+        return value, _median(np.array([_shifted(value, each) for each in back])), 1 / np.maximum(series.size, 1)
+
+
+def _shifted(values: "NDArray[np.float64]", back: int) -> "NDArray[np.float64]":
+    """Return each hour's value of `back` hours before; nan before the first."""
+    found = np.full(len(values), np.nan)
+    if back < len(values):
+        found[back:] = values[: len(values) - back]
+    return found
+
+
+def _pooled(values: "NDArray[np.float64]", back: Sequence[int]) -> "NDArray[np.float64]":
+    total: NDArray[np.float64] = np.nansum([_shifted(values, each) for each in back], axis=0)
+    return total
+
+
+def _median(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Return the medians over the first axis of what is known; nan where nothing is."""
+    ordered = np.sort(values, axis=0)
+    known = np.isfinite(values).sum(axis=0)
+    low, high = (np.maximum(known - 1, 0) // 2)[None], (known // 2)[None]
+    middle = np.take_along_axis(ordered, low, 0) + np.take_along_axis(ordered, np.minimum(high, len(values) - 1), 0)
+    return np.where(known > 0, middle[0] / 2, np.nan)
+
+
+def _spread(
+    series: Series, distance: "NDArray[np.float64]", variance: "NDArray[np.float64]", first: int
+) -> "NDArray[np.float64]":
+    """Return the usual distance of each place: a multiple of its variance by chance, and a part that is always there.
+
+    Both are fitted to the squared distances of RECENT_WEEKS before each day, by least squares that allow no negative.
+    Of a share, requests that go together (one token share each) vary more than single ones, never less.
+    """
+    least_factor, step = float(series.is_share), max(1, series.week // 7)
+    spread = np.full(len(distance), np.nan)
+    for start in range(first, len(distance), step):
+        known = slice(max(0, start - series.recent), start)
+        squares, chance = distance[known] ** 2, variance[known]
+        usable = np.isfinite(squares) & np.isfinite(chance)
+        if usable.sum() < LEAST_RESIDUALS:
+            continue
+        squares, chance = squares[usable], chance[usable]
+        squares = np.minimum(squares, (CLIP * _MAD_TO_DEVIATION) ** 2 * np.median(squares) + 1e-12)
+        factor, apart = _fit(squares - least_factor * chance, chance)
+        day = slice(start, start + step)
+        spread[day] = np.sqrt((least_factor + factor) * variance[day] + apart)
+    return np.where(spread > 0, spread, np.nan)
+
+
+def _fit(wanted: "NDArray[np.float64]", chance: "NDArray[np.float64]") -> tuple[float, float]:
+    """Return the factor and the constant, neither negative, with which `chance` is nearest to `wanted`."""
+    apart, size = float(chance.var()), float((chance**2).sum())
+    factor = float(((chance - chance.mean()) * (wanted - wanted.mean())).mean()) / apart if apart else 0.0
+    constant = float(wanted.mean()) - factor * float(chance.mean())
+    if factor < 0 or not apart:
+        return 0.0, max(0.0, float(wanted.mean()))
+    if constant < 0:
+        return max(0.0, float((chance * wanted).sum()) / size if size else 0.0), 0.0
+    return factor, constant
+
+
+def _averaged(values: "NDArray[np.float64]", weight: float, first: int) -> "NDArray[np.float64]":
+    """Return the moving average from `first` on; an hour that is passed over leaves it as it is. nan where unknown."""
+    found = []
+    average, is_begun = 0.0, False
+    for each in values[first:].tolist():
+        if each == each:  # noqa: PLR0124 (only nan differs from itself)
+            average, is_begun = (1 - weight) * average + weight * each, True
+        found.append(average if is_begun else np.nan)
+    return np.concatenate([np.full(first, np.nan), found])
+
+
+def _own_spread(average: "NDArray[np.float64]", places: int, recent: int, floor: float) -> "NDArray[np.float64]":
+    """Return what the average usually is away from its median in the `recent` places, for each of the last `places`."""
+    padded = np.concatenate([np.full(recent, np.nan), average])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, recent + 1)[-places:]
+    apart = _median(np.abs(windows.T - _median(windows.T)))
+    return np.maximum(_MAD_TO_DEVIATION * np.nan_to_num(apart), floor)

@@ -1,0 +1,71 @@
+"""What a check tells against the one before: each incident once, again when it is worse, and when it is over."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from infercost.analyze.findings import Checked, Finding, Kind, News, Outcome
+
+WORSE = 1.5
+"""How many times as bad as it was told a finding must be to be told again."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An incident as it was told: when first, how bad, and in which words."""
+
+    first: datetime
+    size: float
+    title: str
+    kind: Kind
+
+
+Memory = Mapping[str, Told]
+"""Incidents that go on, by the key of their finding."""
+
+
+def is_known(finding: Finding, memory: Memory) -> bool:
+    """Return whether a finding was told already and is no worse since."""
+    told = memory.get(finding.key)
+    return told is not None and finding.size <= WORSE * told.size
+
+
+def compare(made: Checked, memory: Memory) -> tuple[Checked, dict[str, Told]]:
+    """Return a check with what is new in it and what is over, and what the next check is to remember.
+
+    What could not be told this time is neither over nor forgotten. An event has no end and is told once.
+    """
+    findings = tuple(_with_news(each, memory) for each in made.findings)
+    kept: dict[str, Told] = {}
+    for finding in findings:
+        if finding.outcome is Outcome.FIRED:
+            before = memory.get(finding.key)
+            size = finding.size if finding.news in (News.NEW, News.WORSE) or before is None else before.size
+            first = before.first if before else made.checked_at
+            kept[finding.key] = Told(first, size, finding.title, finding.kind)
+    outcomes = {each.key: each.outcome for each in findings}
+    is_blind = any(each.key == "data" for each in findings)
+    over = []
+    for key, told in memory.items():
+        if key in kept:
+            continue
+        if is_blind or outcomes.get(key) is Outcome.UNKNOWN:
+            kept[key] = told
+        elif told.kind is not Kind.EVENT:
+            over.append(_ended(key, told, findings))
+    return replace(made, findings=findings, over=tuple(over)), kept
+
+
+def _with_news(finding: Finding, memory: Memory) -> Finding:
+    if finding.outcome is not Outcome.FIRED:
+        return finding
+    if finding.key not in memory:
+        return replace(finding, news=News.NEW)
+    return replace(finding, news=News.ONGOING if is_known(finding, memory) else News.WORSE)
+
+
+def _ended(key: str, told: Told, findings: Sequence[Finding]) -> Finding:
+    """Return the end of an incident, with its present value where it is still looked at."""
+    now = next((each for each in findings if each.key == key), None)
+    ended = now or Finding(key, told.kind, told.title, Outcome.OK, "")
+    return replace(ended, title=told.title, since=told.first, news=News.OVER)

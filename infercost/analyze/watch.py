@@ -1,0 +1,301 @@
+"""Watches the signals of everything and of its parts, and says which of them left what is usual."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from infercost import schema
+from infercost.analyze.detect import LEAST_COUNT, LEAST_WEEKS, PIECES, WEEK, Series, began, detect
+from infercost.analyze.findings import Finding, Kind, Outcome
+from infercost.analyze.limits import HISTOGRAM_BASE
+from infercost.config.limits import MEASURES, NO_SIGNALS, SHARE, Measure
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from infercost.analyze.sums import Sums
+
+HOUR = timedelta(hours=1)
+HISTORY = timedelta(weeks=9)
+"""What is read before a check: four weeks that tell what is usual, for each of the two weeks that tell the spread."""
+
+HOLD = 24
+"""Hours for which a signal that fired goes on firing while its score stays above HALF."""
+
+HALF = 0.5
+
+TIER_SHARE, PERCENTILE = "routing_share", "p95_prompt_tokens"
+"""Measures that are no quotient of two sums."""
+
+DRIFT_LIMIT = 0.22
+"""Population stability index of a day's prompt lengths, times the root of their number by ten, that fires."""
+
+DRIFT_LEAST = 100
+"""Prompts of a day below which no drift is told."""
+
+RECENT_HOURS = 2 * WEEK
+"""Hours whose requests tell how long the pieces of time must be."""
+
+
+WATCHED: tuple[Measure, ...] = tuple(each for name, each in MEASURES.items() if name not in NO_SIGNALS)
+"""The signals in their order; those of dollars are the backstop."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the spend: columns of sums, `piece` hours a place, oldest first, without gaps.
+
+    `tiers` are its requests by tier, `lengths` by the bucket of the prompt's length.
+    """
+
+    scope: Mapping[str, str]
+    piece: int
+    columns: "Mapping[str, NDArray[np.float64]]"
+    tiers: "Mapping[str, NDArray[np.float64]]"
+    lengths: "Mapping[str, NDArray[np.float64]]"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A signal of a part that fires: since when, its value and what is usual since then, and its score (1 = fires)."""
+
+    watched: Measure
+    title: str
+    scope: Mapping[str, str]
+    since: datetime
+    value: float
+    usual: float
+    score: float
+
+
+def watch(sums: "Sums", by: Sequence[str], until: datetime, oldest: datetime) -> tuple[list[Finding], list[Alert]]:
+    """Return how every signal stands at `until`, for everything and each value of the columns `by`, and what fires.
+
+    A signal of which no part could be judged is unknown; its reason says why. What the logs do not tell of at all (no
+    gateway cache, one tier) is left out.
+    """
+    first = max(until - HISTORY, oldest.replace(minute=0, second=0, microsecond=0))
+    if until - first < timedelta(weeks=LEAST_WEEKS):
+        reason = f"{(until - first).days} days of history; what is usual is known from {7 * LEAST_WEEKS} on"
+        return [_unknown(each, reason) for each in WATCHED], []
+    parts = [part for columns in ((), *((name,) for name in by)) for part in _parts(sums, columns, first, until)]
+    tier = _dearest_tier(sums, first, until)
+    findings: list[Finding] = []
+    alerts: list[Alert] = []
+    for watched in WATCHED:
+        there = [(part, series) for part in parts if (series := _series(part, watched, tier))]
+        if not there:
+            continue
+        looked = [_look(part, watched, series, tier, until) for part, series in there]
+        firing = [alert for _, alert in looked if alert]
+        if watched.name == PERCENTILE:
+            drifting = [alert for part, _ in there if (alert := _drift(part, watched, until))]
+            firing += [each for each in drifting if each.scope not in [alert.scope for alert in firing]]
+        few = f"fewer than {LEAST_COUNT} of its requests a day"
+        is_judged = any(judged for judged, _ in looked)
+        findings.append(_finding(watched, firing) if is_judged else _unknown(watched, few))
+        alerts += firing
+    return findings, alerts
+
+
+def _unknown(watched: Measure, reason: str) -> Finding:
+    return replace(_finding(watched, []), outcome=Outcome.UNKNOWN, reason=reason)
+
+
+def _finding(watched: Measure, alerts: Sequence[Alert]) -> Finding:
+    """Return how a signal stands, told by its most certain part; all parts that fire are in its causes."""
+    fine = Finding(f"signal:{watched.name}", Kind.SIGNAL, watched.title, Outcome.OK, watched.unit, watched.name)
+    if not alerts:
+        return fine
+    worst = max(alerts, key=lambda each: each.score)
+    # Where everything fires no part is named, unless it is one part that makes everything fire.
+    whole = next((each for each in alerts if not each.scope), None)
+    told = whole if whole and len(alerts) > 2 else worst
+    return replace(
+        fine,
+        title=told.title,
+        outcome=Outcome.FIRED,
+        scope=told.scope,
+        value=told.value,
+        usual=told.usual,
+        size=max(each.score for each in alerts),
+        since=min(each.since for each in alerts),
+    )
+
+
+def _look(part: Part, watched: Measure, series: Series, tier: str | None, until: datetime) -> tuple[bool, Alert | None]:
+    """Return whether a signal of a part could be judged, and what fires."""
+    count = len(series.size)
+    scores = detect(series, max(1, HOLD // part.piece))
+    last = scores.score
+    if np.isnan(last).all():
+        return False, None
+    score, highest = float(last[~np.isnan(last)][-1]), float(np.nanmax(last))
+    if not (score > 1 or (highest > 1 and score > HALF)):
+        return True, None
+    start = max(0, count - series.recent) + began(scores.distance[-series.recent :])
+    title = f"{watched.title} to {tier}" if watched.name == TIER_SHARE else watched.title
+    value, usual = _means(series, scores.usual, start)
+    return True, Alert(watched, title, part.scope, until - (count - start) * part.piece * HOUR, value, usual, highest)
+
+
+def _drift(part: Part, watched: Measure, until: datetime) -> Alert | None:
+    """Return the alert of a part whose prompts of the last day are longer than those of the same day of weeks before.
+
+    The measure is the population stability index of half octaves; few prompts must differ more.
+    """
+    day, week = 24 // part.piece, WEEK // part.piece
+    lengths = _half_octaves(part.lengths, len(part.columns[watched.count]))
+    now = lengths[-day:].sum(axis=0)
+    past = [lengths[-day - back : -back].sum(axis=0) for back in range(week, 4 * week + 1, week)]
+    usual = np.sum([each for each in past if each.any()], axis=0) if any(each.any() for each in past) else None
+    count = now.sum()
+    if usual is None or min(count, usual.sum()) < DRIFT_LEAST:
+        return None
+    places = np.arange(len(now)) / 2
+    mean, before = (float((each * places).sum() / each.sum()) for each in (now, usual))
+    share, expected = ((each + 0.5) / (each + 0.5).sum() for each in (now[usual + now > 0], usual[usual + now > 0]))
+    index = float(((share - expected) * np.log(share / expected)).sum())
+    score = index * float(np.sqrt(count)) / 10 / DRIFT_LIMIT
+    if score <= 1 or mean <= before:
+        return None
+    since = until - timedelta(days=1)
+    title = "Prompt length, geometric mean"
+    return Alert(watched, title, part.scope, since, 2**mean, 2**before, score)
+
+
+def _means(series: Series, usual: "NDArray[np.float64]", start: int) -> tuple[float, float]:
+    """Return the value of the hours from `start` on, and what is usual for them."""
+    top, bottom = series.top[start:], series.bottom[start:]
+    expected = usual[-len(top) :]
+    known = np.isfinite(expected) & (bottom > 0) & np.isfinite(top)
+    if not known.any():
+        return float("nan"), float("nan")
+    size = bottom[known].sum()
+    return float(top[known].sum() / size), float((expected[known] * bottom[known]).sum() / size)
+
+
+def _series(part: Part, watched: Measure, tier: str | None) -> Series | None:
+    """Return a signal of a part, None where the logs do not tell of it."""
+    size = part.columns[watched.count]
+    if watched.name == TIER_SHARE:
+        if tier is None or not part.tiers:
+            return None
+        top = part.tiers.get(tier, np.zeros(len(size)))
+    elif watched.name == PERCENTILE:
+        top = _percentiles(part.lengths, 0.95)
+    else:
+        top = np.sum([part.columns[name] for name in watched.top], axis=0)
+    if not size.any() or not len(top) or (watched.sign < 0 and not top.any()):
+        # Of a cache that was never used nothing can be lost.
+        return None
+    if watched.name == TIER_SHARE:
+        bottom = size
+    else:
+        minutes = part.piece * 3600 / watched.per if watched.per else 1.0
+        bottom = part.columns[watched.bottom] if watched.bottom else np.full(len(size), minutes)
+    return Series(top, bottom, size, watched.unit == SHARE, watched.sign, WEEK // part.piece)
+
+
+def _dearest_tier(sums: "Sums", first: datetime, until: datetime) -> str | None:
+    """Return the tier whose requests cost most each: more of it costs more."""
+    import pyarrow.compute as pc
+
+    rows = sums.hourly(("model_tier",), first, until)
+    found = rows.group_by("model_tier").aggregate([("cost_usd", "sum"), ("requests", "sum")])
+    found = found.filter(
+        pc.and_(pc.greater(found["requests_sum"], 0), pc.not_equal(found["model_tier"], schema.UNATTRIBUTED))
+    )
+    names, costs, counts = (found[name].to_pylist() for name in ("model_tier", "cost_usd_sum", "requests_sum"))
+    each = {name: float(cost or 0) / count for name, cost, count in zip(names, costs, counts, strict=True)}
+    return max(sorted(each), key=each.__getitem__, default=None) if len(each) > 1 else None
+
+
+def _parts(sums: "Sums", by: tuple[str, ...], first: datetime, until: datetime) -> Iterator[Part]:
+    """Yield the parts of everything by a column, each with its sums by the hour."""
+    rows = sums.hourly(by, first, until)
+    count = round((until - first) / HOUR)
+    hours = _hours(rows, first)
+    column = by[0] if by else None
+    values = rows[column].to_pylist() if column else [None] * rows.num_rows
+    places: dict[str | None, list[int]] = {}
+    for place, value in enumerate(values):
+        places.setdefault(value, []).append(place)
+    for value, chosen in places.items():
+        if column and value is None:
+            continue
+        yield _part({column: value} if column and value is not None else {}, rows.take(chosen), hours[chosen], count)
+
+
+def _part(scope: Mapping[str, str], rows: "pa.Table", hours: "NDArray[np.int64]", count: int) -> Part:
+    """Return a part in pieces of time that have requests enough, the last of which ends with the last hour."""
+    requests = np.bincount(hours, weights=rows["requests"].to_numpy(), minlength=count)[-RECENT_HOURS:].mean()
+    piece = next((each for each in PIECES if requests * each >= 2 * LEAST_COUNT), PIECES[-1])
+    hours = (hours + -count % piece) // piece
+    count = -(-count // piece)
+    columns = {}
+    for name in rows.column_names:
+        if _is_number(rows, name):
+            columns[name] = np.zeros(count)
+            np.add.at(columns[name], hours, rows[name].cast("double").fill_null(0).to_numpy())
+    lengths = _spread_out(rows, "prompt_histogram", hours, count)
+    return Part(scope, piece, columns, _spread_out(rows, "tier_requests", hours, count), lengths)
+
+
+def _is_number(rows: "pa.Table", name: str) -> bool:
+    import pyarrow.types as kinds
+
+    kind = rows[name].type
+    return bool(kinds.is_integer(kind) or kinds.is_decimal(kind) or kinds.is_floating(kind))
+
+
+def _hours(rows: "pa.Table", first: datetime) -> "NDArray[np.int64]":
+    """Return the place of each row's hour."""
+    moments = rows["bucket"].cast("int64").to_numpy()
+    places: NDArray[np.int64] = (moments - round(first.timestamp() * 1e6)) // 3_600_000_000
+    return places
+
+
+def _spread_out(
+    rows: "pa.Table", column: str, hours: "NDArray[np.int64]", count: int
+) -> "dict[str, NDArray[np.float64]]":
+    """Return the sums of a column of maps: for each key what every hour has of it."""
+    found: dict[str, NDArray[np.float64]] = {}
+    maps = rows[column].combine_chunks()
+    lengths = np.diff(maps.offsets.to_numpy())
+    owner = np.repeat(hours, lengths)
+    first, last = maps.offsets[0].as_py(), maps.offsets[len(maps)].as_py()
+    keys = np.array(
+        maps.keys.to_pylist()[first:last] if len(maps.keys) >= last else maps.keys.to_pylist(), dtype=object
+    )
+    items = maps.items.to_numpy(zero_copy_only=False)
+    items = items[first:last] if len(items) >= last else items
+    for key in dict.fromkeys(keys):
+        chosen = keys == key
+        found[key] = np.bincount(owner[chosen], weights=items[chosen].astype(float), minlength=count).astype(float)
+    return found
+
+
+def _percentiles(lengths: "Mapping[str, NDArray[np.float64]]", share: float) -> "NDArray[np.float64]":
+    """Return the length below which `share` of each hour's prompts are; nan where there are none."""
+    if not lengths:
+        return np.array([])
+    keys = sorted(lengths, key=int)
+    counts = np.cumsum([lengths[key] for key in keys], axis=0)
+    total = counts[-1]
+    place = (counts < share * total).sum(axis=0)
+    edges = np.array([0.0 if int(key) < 0 else 2 * HISTOGRAM_BASE ** int(key) / (HISTOGRAM_BASE + 1) for key in keys])
+    return np.where(total > 0, edges[np.minimum(place, len(keys) - 1)], np.nan)
+
+
+def _half_octaves(lengths: "Mapping[str, NDArray[np.float64]]", count: int) -> "NDArray[np.float64]":
+    """Return the prompts of each hour by half octaves of their length."""
+    found = np.zeros((count, 64))
+    for key, counts in lengths.items():
+        length = HISTOGRAM_BASE ** max(int(key), 0)
+        found[:, min(63, int(2 * np.log2(length)))] += counts
+    return found
