@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,11 @@ class Part:
     tiers: "Mapping[str, NDArray[np.float64]]"
     lengths: "Mapping[str, NDArray[np.float64]]"
 
+    @cached_property
+    def octaves(self) -> "NDArray[np.float64]":
+        """The prompts of each place by half octaves of their length."""
+        return _half_octaves(self.lengths, len(self.columns["requests"]))
+
 
 @dataclass(frozen=True)
 class Alert:
@@ -82,12 +88,11 @@ def watch(sums: "Sums", by: Sequence[str], until: datetime, oldest: datetime) ->
     if until - first < timedelta(weeks=LEAST_WEEKS):
         reason = f"{(until - first).days} days of history; what is usual is known from {7 * LEAST_WEEKS} on"
         return [_unknown(each, reason) for each in WATCHED], []
-    parts = [part for columns in ((), *((name,) for name in by)) for part in _parts(sums, columns, first, until)]
-    tier = _dearest_tier(sums, first, until)
+    parts, tier = read_parts(sums, by, first, until)
     findings: list[Finding] = []
     alerts: list[Alert] = []
     for watched in WATCHED:
-        there = [(part, series) for part in parts if (series := _series(part, watched, tier))]
+        there = [(part, series) for part in parts if (series := series_of(part, watched, tier))]
         if not there:
             continue
         looked = [_look(part, watched, series, tier, until) for part, series in there]
@@ -100,6 +105,12 @@ def watch(sums: "Sums", by: Sequence[str], until: datetime, oldest: datetime) ->
         findings.append(_finding(watched, firing) if is_judged else _unknown(watched, few))
         alerts += firing
     return findings, alerts
+
+
+def read_parts(sums: "Sums", by: Sequence[str], first: datetime, until: datetime) -> tuple[list[Part], str | None]:
+    """Return everything and each value of the columns `by` in [first, until), and the tier whose share is watched."""
+    columns = ((), *((name,) for name in by))
+    return [part for each in columns for part in _parts(sums, each, first, until)], _dearest_tier(sums, first, until)
 
 
 def _unknown(watched: Measure, reason: str) -> Finding:
@@ -148,10 +159,22 @@ def _drift(part: Part, watched: Measure, until: datetime) -> Alert | None:
 
     The measure is the population stability index of half octaves; few prompts must differ more.
     """
+    found = drifts(part, len(part.columns[watched.count]))
+    if found is None:
+        return None
+    score, mean, before = found
+    title = "Prompt length, geometric mean"
+    return Alert(watched, title, part.scope, until - timedelta(days=1), mean, before, score)
+
+
+def drifts(part: Part, end: int) -> tuple[float, float, float] | None:
+    """Return what fires at the place `end` of a part because prompts became longer: score, length, and usual length."""
     day, week = 24 // part.piece, WEEK // part.piece
-    lengths = _half_octaves(part.lengths, len(part.columns[watched.count]))
-    now = lengths[-day:].sum(axis=0)
-    past = [lengths[-day - back : -back].sum(axis=0) for back in range(week, 4 * week + 1, week)]
+    now = part.octaves[max(0, end - day) : end].sum(axis=0)
+    past = [
+        part.octaves[max(0, end - day - back) : max(0, end - back)].sum(axis=0)
+        for back in range(week, 4 * week + 1, week)
+    ]
     usual = np.sum([each for each in past if each.any()], axis=0) if any(each.any() for each in past) else None
     count = now.sum()
     if usual is None or min(count, usual.sum()) < DRIFT_LEAST:
@@ -161,11 +184,7 @@ def _drift(part: Part, watched: Measure, until: datetime) -> Alert | None:
     share, expected = ((each + 0.5) / (each + 0.5).sum() for each in (now[usual + now > 0], usual[usual + now > 0]))
     index = float(((share - expected) * np.log(share / expected)).sum())
     score = index * float(np.sqrt(count)) / 10 / DRIFT_LIMIT
-    if score <= 1 or mean <= before:
-        return None
-    since = until - timedelta(days=1)
-    title = "Prompt length, geometric mean"
-    return Alert(watched, title, part.scope, since, 2**mean, 2**before, score)
+    return (score, 2**mean, 2**before) if score > 1 and mean > before else None
 
 
 def _means(series: Series, usual: "NDArray[np.float64]", start: int) -> tuple[float, float]:
@@ -179,7 +198,7 @@ def _means(series: Series, usual: "NDArray[np.float64]", start: int) -> tuple[fl
     return float(top[known].sum() / size), float((expected[known] * bottom[known]).sum() / size)
 
 
-def _series(part: Part, watched: Measure, tier: str | None) -> Series | None:
+def series_of(part: Part, watched: Measure, tier: str | None) -> Series | None:
     """Return a signal of a part, None where the logs do not tell of it."""
     size = part.columns[watched.count]
     if watched.name == TIER_SHARE:

@@ -1,0 +1,194 @@
+"""Plays incidents into a store and says after how many hours the signals of `infercost check` tell them.
+
+    python -m scenarios.delays [--scale 20000] [--seeds 1] [--quiet-days 90]
+
+Every hour is judged by what was known then, as a run of the check every hour would; beside it stands when alerts on
+dollars would have fired: a day that costs 30 % more than its weekday did in the four weeks before, and 24 hours that
+cost 14 % more than the same hours of those weeks (a threshold that is calibrated on this traffic).
+"""
+
+import argparse
+import statistics
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from math import isnan
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from infercost.analyze.database import connect
+from infercost.analyze.detect import LEAST_WEEKS, RECENT_WEEKS, WEEK, WEEKS, detect
+from infercost.analyze.drivers import events
+from infercost.analyze.drivers.cells import Span
+from infercost.analyze.sums import Sums
+from infercost.analyze.watch import WATCHED, drifts, read_parts, series_of
+from scenarios import logs, prices
+from scenarios.shared import DEFAULT, Shared, load
+
+BEGINS = 56
+"""The day on which an incident begins: eight weeks of history lie before it."""
+
+LASTS = 21
+NEVER = float("nan")
+CALM = 24.0
+"""Hours after which a series that fired counts anew."""
+
+HISTORY = 24 * 7 * (WEEKS + RECENT_WEEKS)
+"""Hours after which the detector has all that it goes by."""
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Hours until an incident was told, by signals and by dollars; nan is never. `first` is what told it."""
+
+    name: str
+    signals: float
+    first: str
+    is_right: bool
+    daily: float
+    rolling: float
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A series that fired: at which hour, which measure of which part."""
+
+    hour: int
+    measure: str
+    scope: tuple[tuple[str, str], ...]
+
+
+def incidents(effect: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
+    """Return every incident with the measures that are its own."""
+    two = ("chat_support", "code_assist")
+    length = ("prompt_tokens", "p95_prompt_tokens")
+    return [
+        ("routing 20->60% frontier, 2 features", effect("route", BEGINS, 0.6, two), ("routing_share",)),
+        ("routing 20->60%, all, ramp 14 d", effect("route", BEGINS, 0.6, None, ramp=14), ("routing_share",)),
+        ("prompt p95 x2, all, ramp 21 d", effect("len_tail", BEGINS, 2.0, None, ramp=21), length),
+        ("prompt-cache hit halves, all", effect("pc_drop", BEGINS, 0.5), ("prompt_cache_share",)),
+        ("retry 1->12%, all", effect("retry", BEGINS, 0.12), ("retry_rate",)),
+        ("retry 1->12%, gpt-mid", effect("retry", BEGINS, 0.12, None, model="gpt-mid"), ("retry_rate",)),
+        ("output x1.5, code_assist", effect("out", BEGINS, 1.5, ("code_assist",)), ("output_tokens",)),
+        ("reasoning x2.5, all", effect("reason", BEGINS, 2.5), ("output_tokens",)),
+        ("gateway cache halves, all", effect("gw_drop", BEGINS, 0.5), ("gateway_hit_rate",)),
+        ("volume +50%, code_assist", effect("volume", BEGINS, 0.5, ("code_assist",)), ("tokens_per_minute",)),
+        ("list price +25%, opus-x", effect("price", BEGINS, 0.25, None, model="opus-x"), ("price",)),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--scale", type=int, default=20_000, help="requests a day")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", default="", help="incidents whose name holds this; `quiet` is the world without any")
+    parser.add_argument("--quiet-days", type=int, default=90)
+    parser.add_argument("--shared", type=Path, default=DEFAULT, help="folder of the traffic generator")
+    arguments = parser.parse_args()
+    shared = load(arguments.shared)
+    for seed in range(1, arguments.seeds + 1):
+        if arguments.only in ("", "quiet"):
+            days = arguments.quiet_days + HISTORY // 24
+            _, alarms = _play(shared, seed, arguments.scale, days, ())
+            told = [each for each in alarms if each.hour >= HISTORY]
+            print(f"seed {seed}: {len(told)} false alarms in {arguments.quiet_days} quiet days: {told}", flush=True)
+        for name, effect, own in incidents(shared.traffic.Effect):
+            if arguments.only in name:
+                print(_line(seed, _delay(shared, seed, arguments.scale, name, effect, own)), flush=True)
+
+
+def _line(seed: int, found: Delay) -> str:
+    hours = " | ".join(
+        f"{each:5.0f}" if each == each else "never" for each in (found.signals, found.daily, found.rolling)
+    )
+    return f"| {seed} | {found.name:<37} | {hours} | {found.first} | {'right' if found.is_right else 'WRONG'} |"
+
+
+def _delay(shared: Shared, seed: int, scale: int, name: str, effect: Any, own: tuple[str, ...]) -> Delay:
+    cost, alarms = _play(shared, seed, scale, BEGINS + LASTS, (effect,))
+    start = BEGINS * 24
+    after = [each for each in alarms if each.hour >= start]
+    first = after[0] if after else None
+    soon = {each.measure for each in after if first and each.hour <= first.hour + CALM}
+    return Delay(
+        name,
+        first.hour - start + 1 if first else NEVER,
+        f"{first.measure} {dict(first.scope)}" if first else "",
+        bool(soon & set(own)),
+        _daily(cost, start),
+        _rolling(cost, start),
+    )
+
+
+def _play(
+    shared: Shared, seed: int, scale: int, days: int, effects: tuple[Any, ...]
+) -> "tuple[np.ndarray[Any, Any], list[Alarm]]":
+    """Return the dollars of every hour, and what fired, in order of time; one alarm a series in CALM hours."""
+    with TemporaryDirectory(prefix="delays-") as name:
+        store = logs.play(shared, shared.simulate(seed, days, effects, scale), effects, Path(name))
+        with connect(store) as connection:
+            first, until = prices.START, prices.START + timedelta(days=days)
+            parts, tier = read_parts(Sums(connection, store.snapshot(), None), ("feature",), first, until)
+            alarms = [*_alarms(parts, tier, days * 24), *_prices(connection, days)]
+    return parts[0].columns["cost_usd"], sorted(alarms, key=lambda each: each.hour)
+
+
+def _alarms(parts: Any, tier: str | None, hours: int) -> list[Alarm]:
+    found = []
+    for part in parts:
+        scope = tuple(part.scope.items())
+        for measure in WATCHED:
+            series = series_of(part, measure, tier)
+            if series is None:
+                continue
+            places = len(series.size) - LEAST_WEEKS * series.week
+            above = np.flatnonzero(detect(series, places).score > 1) + LEAST_WEEKS * series.week
+            last = -CALM
+            for place in above:
+                hour = int(place) * part.piece
+                if hour - last >= CALM:
+                    found.append(Alarm(hour, measure.name, scope))
+                # It goes on firing while it is above, and is told anew when it was quiet for a day.
+                last = hour
+        found += [
+            Alarm(hour, "p95_prompt_tokens", scope)
+            for hour in range(LEAST_WEEKS * WEEK, hours)
+            if drifts(part, hour) and not drifts(part, hour - 1)
+        ]
+    return found
+
+
+def _prices(connection: Any, days: int) -> list[Alarm]:
+    """Return the price rows that took effect, at the end of the hour in which attempts were priced by them first."""
+    first = prices.START + timedelta(days=1)
+    span = Span(first, prices.START + timedelta(days=days), prices.START, first)
+    return [
+        Alarm(int((each.when - prices.START) / timedelta(hours=1)), "price", ())
+        for each in events.find(connection, span)
+        if each.kind == "price took effect"
+    ]
+
+
+def _daily(cost: Any, start: int) -> float:
+    """Return the hours until a day is over that cost 30 % more than its weekday in the four weeks before."""
+    by_day = cost.reshape(-1, 24).sum(axis=1)
+    for day in range(start // 24, len(by_day)):
+        if by_day[day] > 1.3 * statistics.fmean(by_day[day - 7 * week] for week in range(1, 5)):
+            return float((day + 1) * 24 - start)
+    return NEVER
+
+
+def _rolling(cost: Any, start: int) -> float:
+    """Return the hours until 24 hours cost 14 % more than the same hours of the four weeks before."""
+    for hour in range(start + 1, len(cost) + 1):
+        usual = statistics.fmean(cost[hour - 24 - WEEK * week : hour - WEEK * week].sum() for week in range(1, 5))
+        if cost[hour - 24 : hour].sum() > 1.14 * usual:
+            return float(hour - start)
+    return NEVER
+
+
+if __name__ == "__main__":
+    sys.exit(main())
