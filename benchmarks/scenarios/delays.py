@@ -9,7 +9,6 @@ cost 14 % more than the same hours of those weeks (a threshold that is calibrate
 
 import argparse
 import statistics
-import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from math import isnan
@@ -101,9 +100,8 @@ def main() -> None:
 
 
 def _line(seed: int, found: Delay) -> str:
-    hours = " | ".join(
-        f"{each:5.0f}" if each == each else "never" for each in (found.signals, found.daily, found.rolling)
-    )
+    times = (found.signals, found.daily, found.rolling)
+    hours = " | ".join("never" if isnan(each) else f"{each:5.0f}" for each in times)
     return f"| {seed} | {found.name:<37} | {hours} | {found.first} | {'right' if found.is_right else 'WRONG'} |"
 
 
@@ -191,4 +189,4 @@ def _rolling(cost: Any, start: int) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

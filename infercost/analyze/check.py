@@ -131,6 +131,9 @@ def _budget(use: BudgetUse, hard: float) -> Finding:
 def _events(connection: "duckdb.DuckDBPyConnection", until: datetime) -> list[Finding]:
     """Return what is new in the day before `until`: prices, names, models without a price. No statistics is in it."""
     since = until - DAY
+    new = events.find(connection, Span(since, until, since - DAY, since))
+    # Without a rule of one's own the route of a call is its model.
+    models = {each.name for each in new if each.kind == "new model"}
     found = [
         Finding(
             key=f"event:{each.kind}:{each.name}:{each.when:%Y-%m-%d}",
@@ -142,7 +145,8 @@ def _events(connection: "duckdb.DuckDBPyConnection", until: datetime) -> list[Fi
             dollars_per_day=each.cost,
             is_warning=each.kind not in ALARMING,
         )
-        for each in events.find(connection, Span(since, until, since - DAY, since))
+        for each in new
+        if each.kind == "new model" or each.name not in models
     ]
     window = Window(since, until, None)
     for row in queries.run(connection, queries.find("coverage_unpriced"), queries.both(window, None)).to_pylist():

@@ -104,14 +104,22 @@ def detect(series: Series, places: int) -> Scores:
 
 
 def began(distance: "NDArray[np.float64]") -> int:
-    """Return the place of the first hour of what fires at the last one: where the sum of distances last left zero."""
+    """Return the place of the first hour of what fires at the last one: where the sum of distances last left zero.
+
+    What is taken off each distance is half of what it is once something has begun, which dates a step best.
+    """
+    start = _left_zero(distance, DRIFT)
+    return _left_zero(distance, max(DRIFT, float(np.nanmean(distance[start:])) / 2))
+
+
+def _left_zero(distance: "NDArray[np.float64]", drift: float) -> int:
     total, start = 0.0, len(distance) - 1
     for place, each in enumerate(distance):
         if np.isnan(each):
             continue
         if total <= 0:
             start = place
-        total = max(0.0, total + each - DRIFT)
+        total = max(0.0, total + each - drift)
     return start
 
 

@@ -134,7 +134,7 @@ def _finding(watched: Measure, alerts: Sequence[Alert]) -> Finding:
         value=told.value,
         usual=told.usual,
         size=max(each.score for each in alerts),
-        since=min(each.since for each in alerts),
+        since=worst.since,
     )
 
 

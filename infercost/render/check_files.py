@@ -139,7 +139,7 @@ def _gauge(name: str, what: str, samples: list[tuple[dict[str, str], float]]) ->
 
 
 def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return fmt.clean(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def slack_payload(made: Checked) -> str:
