@@ -22,7 +22,7 @@ EXIT_CODE_MEANING: dict[ExitCode, str] = {
     ExitCode.BAD_USAGE: "the command line, the configuration or a query parameter is wrong",
     ExitCode.PARTLY_REJECTED: "done, but some records or files could not be read",
     ExitCode.NO_DATA: "the window asked for holds no data",
-    ExitCode.STORE_BUSY: "another infercost process is writing to the store",
+    ExitCode.STORE_BUSY: "another infercost process is writing to the store, or checking it",
     ExitCode.CHECK_FAILED: "a check found something to act on",
     ExitCode.COULD_NOT_TELL: "a check could not tell: too little data, or none that is new",
 }

@@ -23,7 +23,7 @@ from infercost.errors import NoDataError, UsageError
 if TYPE_CHECKING:
     import duckdb
 
-    from infercost.analyze.explanation import Condition, Explanation
+    from infercost.analyze.explanation import Condition, DriverLine
     from infercost.analyze.incidents import Memory
     from infercost.analyze.watch import Alert
     from infercost.config import Config
@@ -43,7 +43,7 @@ FOLDER = "check"
 ALARMING = ("price took effect", "new model")
 """Kinds of events that fail a check; others are told and fail nothing."""
 
-_EXPLAINED = (("feature",),)
+CENT = Decimal("0.01")
 
 _COLUMNS = {"response_model": "model"}
 """Columns that explanations know by another name."""
@@ -69,7 +69,7 @@ def make_check(store: "Store", settings: "Config", now: datetime, memory: "Memor
         findings, alerts = _signals(sums, settings, until, oldest)
         findings += _limits(sums, settings, uses, until, oldest)
         findings += _events(connection, until)
-        causes = _Causes(connection, settings, until, now, alerts)
+        causes = _Causes(connection, settings, until, alerts)
         return replace(made, findings=tuple(each if is_known(each, memory) else causes.of(each) for each in findings))
 
 
@@ -173,15 +173,13 @@ class _Causes:
         connection: "duckdb.DuckDBPyConnection",
         settings: "Config",
         until: datetime,
-        now: datetime,
         alerts: "Sequence[Alert]",
     ) -> None:
         self.connection = connection
         self.zone = ZoneInfo(settings.zone)
         self.until = until.astimezone(self.zone)
-        self.now = now
         self.starts = _together(sorted((each.since, -each.score) for each in alerts))
-        self._known: dict[tuple[datetime, tuple[Condition, ...]], Explanation | None] = {}
+        self._known: dict[tuple[datetime, tuple[Condition, ...]], tuple[Decimal, tuple[DriverLine, ...]] | None] = {}
 
     def of(self, finding: Finding) -> Finding:
         """Return the finding with its causes and what it costs a day, where it fired and that can be told."""
@@ -191,28 +189,29 @@ class _Causes:
         # The share of a tier is moved by what leaves the others, so all tiers are looked at.
         scope = {name: value for name, value in finding.scope.items() if name != TIER}
         where = tuple((_COLUMNS.get(name, name), value) for name, value in scope.items())
-        made = self._explained(since, where)
-        if made is None:
+        found = self._explained(since, where)
+        if found is None:
             return finding
+        change, lines = found
         days = Decimal((self.until - since) / DAY)
         own = MEASURES[finding.measure].drivers
-        moved = sum((line.effect for line in made.drivers if line.name in own), Decimal(0))
-        total = moved if own else made.after - made.matched
+        moved = sum((line.effect for line in lines if line.name in own), Decimal(0))
         return replace(
             finding,
-            dollars_per_day=(total / days).quantize(Decimal("0.01")),
-            causes=tuple(_causes(made, own, days)),
+            dollars_per_day=((moved if own else change) / days).quantize(CENT),
+            causes=tuple(_causes(lines, own, days)),
         )
 
-    def _explained(self, since: datetime, where: "tuple[Condition, ...]") -> "Explanation | None":
-        """Return why spend changed since a moment; None where nothing is there to compare with."""
+    def _explained(
+        self, since: datetime, where: "tuple[Condition, ...]"
+    ) -> "tuple[Decimal, tuple[DriverLine, ...]] | None":
+        """Return how spend changed since a moment, and why; None where nothing is there to compare with."""
         key = (since, where)
         if key not in self._known:
             start = since.astimezone(self.zone)
-            baseline = Window(start - COMPARED, start, None)
-            question = explain.Question(Window(start, self.until, None), baseline, _EXPLAINED, where)
+            window, baseline = Window(start, self.until, None), Window(start - COMPARED, start, None)
             try:
-                self._known[key] = explain.explain(self.connection, question, self.zone.key, self.now)
+                self._known[key] = explain.causes(self.connection, window, baseline, where, self.zone.key)
             except (NoDataError, UsageError):
                 self._known[key] = None
         return self._known[key]
@@ -229,12 +228,11 @@ def _together(starts: list[tuple[datetime, float]]) -> dict[datetime, datetime]:
     return found
 
 
-def _causes(made: "Explanation", own: Sequence[str], days: Decimal) -> Iterator[Cause]:
+def _causes(lines: "Sequence[DriverLine]", own: Sequence[str], days: Decimal) -> Iterator[Cause]:
     """Yield the drivers behind a measure, then the others that moved most, with their place and dollars a day."""
-    # What the calendar did is no cause: it is what the weeks before are matched by.
-    lines = [line for line in made.drivers if line.effect and line.name != "calendar"]
     gross = sum((abs(line.effect) for line in lines), Decimal(0))
     ordered = sorted(lines, key=lambda each: (each.name not in own, -abs(each.effect)))
-    for line in [each for each in ordered if abs(each.effect) >= LEAST_SHARE * gross or each.name in own][:MOST_CAUSES]:
+    large = [each for each in ordered if each.effect and (each.name in own or abs(each.effect) >= LEAST_SHARE * gross)]
+    for line in large[:MOST_CAUSES]:
         where = line.segment.places if line.segment else ()
-        yield Cause(line.name, line.title, where, (line.effect / days).quantize(Decimal("0.01")))
+        yield Cause(line.name, line.title, where, (line.effect / days).quantize(CENT))

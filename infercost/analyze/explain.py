@@ -177,6 +177,31 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     )
 
 
+def causes(
+    connection: "duckdb.DuckDBPyConnection",
+    window: "Window",
+    baseline: "Window",
+    where: tuple[Condition, ...],
+    zone: str,
+) -> tuple[Decimal, tuple[DriverLine, ...]]:
+    """Return the change of spend against the matched baseline, and its drivers with their places, judged by no noise.
+
+    Raises NoDataError when either window holds no attempt, UsageError when neither holds one of `where`.
+    """
+    span = cells.Span(window.start, window.end, baseline.start, baseline.end)
+    kinds = cells.build(connection, span)
+    _check_data(connection, Question(window, baseline, (), where))
+    matches.match(connection, span, zone)
+    split.split(connection, kinds)
+    measures.check_part(connection, where, 1, "either window")
+    whole = effects.whole(connection, measures.filter_sql(where))
+    with engine.one_thread(connection):
+        lines = _lines(connection, kinds, where, whole, None)
+    # What the calendar did is no cause: it is what the baseline is matched by.
+    change = whole.after - whole.before - whole.effects["calendar"]
+    return change, tuple(line for line in lines if line.name != "calendar")
+
+
 def _local(found: timeline.Spread, window: "Window") -> tuple[datetime, ...]:
     return tuple(bucket.astimezone(window.start.tzinfo) for bucket in found.buckets)
 

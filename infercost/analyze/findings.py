@@ -99,3 +99,8 @@ class Checked:
     def is_alarm(self) -> bool:
         """Whether something fired that is no mere warning and that the run before did not tell already."""
         return any(each.news in (News.NEW, News.WORSE) and not each.is_warning for each in self.of(Outcome.FIRED))
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything differs from what the run before told."""
+        return bool(self.over) or any(each.news in (News.NEW, News.WORSE) for each in self.findings)

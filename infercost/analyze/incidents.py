@@ -1,7 +1,7 @@
 """What a check tells against the one before: each incident once, again when it is worse, and when it is over."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from infercost.analyze.findings import Checked, Finding, Kind, News, Outcome
@@ -20,17 +20,21 @@ class Told:
     kind: Kind
 
 
-Memory = Mapping[str, Told]
-"""Incidents that go on, by the key of their finding."""
+@dataclass(frozen=True)
+class Memory:
+    """What earlier checks told: incidents that go on, by the key of their finding, and keys that could not be told."""
+
+    told: Mapping[str, Told] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
 
 
 def is_known(finding: Finding, memory: Memory) -> bool:
     """Return whether a finding was told already and is no worse since."""
-    told = memory.get(finding.key)
+    told = memory.told.get(finding.key)
     return told is not None and finding.size <= WORSE * told.size
 
 
-def compare(made: Checked, memory: Memory) -> tuple[Checked, dict[str, Told]]:
+def compare(made: Checked, memory: Memory) -> tuple[Checked, Memory]:
     """Return a check with what is new in it and what is over, and what the next check is to remember.
 
     What could not be told this time is neither over nor forgotten. An event has no end and is told once.
@@ -39,27 +43,30 @@ def compare(made: Checked, memory: Memory) -> tuple[Checked, dict[str, Told]]:
     kept: dict[str, Told] = {}
     for finding in findings:
         if finding.outcome is Outcome.FIRED:
-            before = memory.get(finding.key)
+            before = memory.told.get(finding.key)
             size = finding.size if finding.news in (News.NEW, News.WORSE) or before is None else before.size
             first = before.first if before else made.checked_at
             kept[finding.key] = Told(first, size, finding.title, finding.kind)
     outcomes = {each.key: each.outcome for each in findings}
     is_blind = any(each.key == "data" for each in findings)
     over = []
-    for key, told in memory.items():
+    for key, told in memory.told.items():
         if key in kept:
             continue
         if is_blind or outcomes.get(key) is Outcome.UNKNOWN:
             kept[key] = told
         elif told.kind is not Kind.EVENT:
             over.append(_ended(key, told, findings))
-    return replace(made, findings=findings, over=tuple(over)), kept
+    unknown = frozenset(each.key for each in findings if each.outcome is Outcome.UNKNOWN)
+    return replace(made, findings=findings, over=tuple(over)), Memory(kept, unknown)
 
 
 def _with_news(finding: Finding, memory: Memory) -> Finding:
-    if finding.outcome is not Outcome.FIRED:
+    if finding.outcome is Outcome.OK:
         return finding
-    if finding.key not in memory:
+    if finding.outcome is Outcome.UNKNOWN:
+        return replace(finding, news=News.ONGOING if finding.key in memory.unknown else News.NEW)
+    if finding.key not in memory.told:
         return replace(finding, news=News.NEW)
     return replace(finding, news=News.ONGOING if is_known(finding, memory) else News.WORSE)
 

@@ -13,10 +13,8 @@ from infercost.cli.options import ConfigOption, StoreOption, open_store
 from infercost.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from infercost.analyze.findings import Checked
-    from infercost.analyze.incidents import Told
+    from infercost.analyze.incidents import Memory
     from infercost.config import Config
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -44,6 +42,9 @@ def check(
         list[str] | None,
         typer.Option("--write", metavar="FORM=FILE", help="Write to FILE too, in a form; may be repeated."),
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only when something differs from the check before.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Remember nothing, and show what webhooks would be sent on stderr.")
     ] = False,
@@ -59,6 +60,7 @@ def check(
 
     Examples:
     infercost ingest logs logs/ && infercost check
+    infercost check --quiet
     infercost check --format github
     infercost check --write junit=check.xml --write prometheus=/var/lib/node_exporter/infercost.prom
     infercost check --dry-run
@@ -72,9 +74,10 @@ def check(
     opened = open_store(store, settings)
     with notes.alone(opened.folder / FOLDER, "infercost check"):
         told = opened.folder / FOLDER / "told.json"
-        memory = {} if fresh else _remembered(notes.read(told))
+        memory = incidents.Memory() if fresh else _remembered(notes.read(told))
         made, kept = incidents.compare(make_check(opened, settings, clock.now(), memory), memory)
-        _print(made, form)
+        if made.is_news or not quiet:
+            _print(made, form)
         for name, file in files:
             _write(made, name, file)
         # What did not arrive is told again by the next run: twice is better than never.
@@ -83,31 +86,32 @@ def check(
     raise typer.Exit(_code(made))
 
 
-def _note(kept: "Mapping[str, Told]") -> dict[str, Any]:
+def _note(kept: "Memory") -> dict[str, Any]:
     """Return what is remembered until the next check."""
     told = {
         key: {"first": each.first.isoformat(), "size": each.size, "title": each.title, "kind": each.kind}
-        for key, each in kept.items()
+        for key, each in kept.told.items()
     }
-    return {"version": _VERSION, "told": told}
+    return {"version": _VERSION, "told": told, "unknown": sorted(kept.unknown)}
 
 
-def _remembered(note: Any) -> "dict[str, Told]":
+def _remembered(note: Any) -> "Memory":
     """Return what an earlier check told; a note of another version, or one that was damaged, tells nothing."""
     from datetime import datetime
 
     from infercost.analyze.findings import Kind
-    from infercost.analyze.incidents import Told
+    from infercost.analyze.incidents import Memory, Told
 
     if note.get("version") != _VERSION:
-        return {}
+        return Memory()
     try:
-        return {
+        told = {
             key: Told(datetime.fromisoformat(each["first"]), float(each["size"]), each["title"], Kind(each["kind"]))
             for key, each in note["told"].items()
         }
+        return Memory(told, frozenset(note["unknown"]))
     except (KeyError, TypeError, ValueError, AttributeError):
-        return {}
+        return Memory()
 
 
 def _file(text: str) -> tuple[str, Path]:
@@ -140,11 +144,10 @@ def _write(made: "Checked", form: str, file: Path) -> None:
 
 def _tell(made: "Checked", settings: "Config", *, is_dry: bool) -> bool:
     """Send webhooks where something is new, worse or over; return whether all arrived, and warn of the others."""
-    from infercost.analyze.findings import News
     from infercost.config.check import SLACK
     from infercost.render.check_files import json_text, slack_payload
 
-    if not made.over and not any(each.news in (News.NEW, News.WORSE) for each in made.findings):
+    if not made.is_news:
         return True
     problems = 0
     for hook in settings.check.webhooks:

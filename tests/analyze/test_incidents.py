@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infercost.analyze.findings import Checked, Finding, Kind, News, Outcome
-from infercost.analyze.incidents import WORSE, Told, compare
+from infercost.analyze.incidents import WORSE, Memory, Told, compare
 
 NOW = datetime(2026, 11, 18, tzinfo=UTC)
 
@@ -23,40 +23,42 @@ def finding(
 
 
 def test_new_ongoing_worse_over() -> None:
-    first, memory = compare(checked(finding()), {})
+    first, memory = compare(checked(finding()), Memory())
     assert (first.findings[0].news, first.is_alarm) == (News.NEW, True)
     second, memory = compare(checked(finding(size=WORSE)), memory)
     assert (second.findings[0].news, second.is_alarm) == (News.ONGOING, False)
     third, memory = compare(checked(finding(size=1.01 * WORSE)), memory)
     assert (third.findings[0].news, third.is_alarm) == (News.WORSE, True)
     fourth, memory = compare(checked(finding(outcome=Outcome.OK)), memory)
-    assert ([each.news for each in fourth.over], fourth.is_alarm, memory) == ([News.OVER], False, {})
+    assert ([each.news for each in fourth.over], fourth.is_alarm, memory) == ([News.OVER], False, Memory())
     assert fourth.over[0].since == NOW
 
 
 def test_what_could_not_be_told_is_neither_over_nor_forgotten() -> None:
-    memory = {"limit:a": Told(NOW - timedelta(days=1), 1.0, "a", Kind.LIMIT)}
+    memory = Memory({"limit:a": Told(NOW - timedelta(days=1), 1.0, "a", Kind.LIMIT)})
     for blind in (checked(finding(outcome=Outcome.UNKNOWN)), checked(finding("data", Outcome.UNKNOWN))):
         made, kept = compare(blind, memory)
-        assert (made.over, kept) == ((), memory)
+        assert (made.over, kept.told, made.is_news) == ((), memory.told, True)
+        made, kept = compare(blind, kept)
+        assert (made.over, kept.told, made.is_news) == ((), memory.told, False)
 
 
 def test_an_event_has_no_end_and_a_warning_is_no_alarm() -> None:
-    made, memory = compare(checked(replace(finding("event:x", kind=Kind.EVENT), is_warning=True)), {})
-    assert (made.is_alarm, set(memory)) == (False, {"event:x"})
+    made, memory = compare(checked(replace(finding("event:x", kind=Kind.EVENT), is_warning=True)), Memory())
+    assert (made.is_alarm, set(memory.told)) == (False, {"event:x"})
     made, memory = compare(checked(), memory)
-    assert (made.over, memory) == ((), {})
+    assert (made.over, memory) == ((), Memory())
 
 
 def test_a_limit_that_was_taken_out_is_over() -> None:
-    made, memory = compare(checked(), {"limit:a": Told(NOW, 1.0, "retry_rate <= 5%", Kind.LIMIT)})
-    assert ([each.title for each in made.over], memory) == (["retry_rate <= 5%"], {})
+    made, memory = compare(checked(), Memory({"limit:a": Told(NOW, 1.0, "retry_rate <= 5%", Kind.LIMIT)}))
+    assert ([each.title for each in made.over], memory) == (["retry_rate <= 5%"], Memory())
 
 
 @given(st.lists(st.tuples(st.sampled_from(Outcome), st.floats(0.1, 10)), min_size=1, max_size=12))
 def test_told_again_only_when_worse(steps: list[tuple[Outcome, float]]) -> None:
     """From one telling to the next of an incident that never ends, it is always WORSE times as bad or worse."""
-    memory: dict[str, Told] = {}
+    memory = Memory()
     told = 0.0
     for outcome, size in steps:
         made, memory = compare(checked(finding(outcome=outcome, size=size)), memory)
@@ -65,4 +67,4 @@ def test_told_again_only_when_worse(steps: list[tuple[Outcome, float]]) -> None:
             told = size
         if outcome is Outcome.OK:
             told = 0.0
-        assert set(memory) == ({"limit:a"} if told else set())
+        assert set(memory.told) == ({"limit:a"} if told else set())

@@ -59,22 +59,33 @@ Call = dict[str, Any]
 Change = Callable[[Call, random.Random], None]
 
 
+FIRST = (NOW - timedelta(days=DAYS)).replace(hour=0, minute=0)
+
+TAIL = (NOW - timedelta(days=4)).replace(hour=0, minute=0)
+"""From here on tests write logs of their own; everything before is calm, and read once for all of them."""
+
+
 def write(
-    folder: Path, settings: str = "", change: Change | None = None, *, since: datetime = NOW, until: datetime = NOW
+    folder: Path,
+    settings: str = "",
+    change: Change | None = None,
+    *,
+    first: datetime = TAIL,
+    since: datetime = NOW,
+    until: datetime = NOW,
 ) -> Path:
-    """Write the log, its mapping and infercost.toml into `folder`; from `since` on `change` is done to every call."""
+    """Write the log of [first, until), its mapping and infercost.toml; from `since` on calls are changed."""
     (folder / "acme-map.toml").write_text(MAPPING)
     (folder / "infercost.toml").write_text(CONFIG + settings)
     log = folder / "acme.jsonl"
     with log.open("w") as file:
-        for call in calls(change, since, until):
+        for call in calls(change, first, since, until):
             file.write(json.dumps(call) + "\n")
     return log
 
 
-def calls(change: Change | None, since: datetime, until: datetime) -> Iterator[Call]:
-    """Yield the calls from DAYS days before NOW to `until`: before something happens the same as without it."""
-    first = (NOW - timedelta(days=DAYS)).replace(hour=0, minute=0)
+def calls(change: Change | None, first: datetime, since: datetime, until: datetime) -> Iterator[Call]:
+    """Yield the calls of [first, until), the same whatever is around them."""
     hour = first
     while hour < until:
         drawn = random.Random(hour.isoformat())  # noqa: S311 (traffic, not secrets)

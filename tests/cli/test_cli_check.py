@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -13,8 +14,8 @@ from xml.etree import ElementTree
 import pytest
 from filelock import FileLock
 
-from cli.check_world import NOW, Call, Change, write
-from cli.conftest import Cli, Ran
+from cli.check_world import FIRST, NOW, TAIL, Call, Change, write
+from cli.conftest import Cli, Ran, called
 from infercost.errors import ExitCode
 
 
@@ -57,11 +58,30 @@ def check(cli: Cli, tmp_path: Path) -> World:
     return run
 
 
-def made(cli: Cli, folder: Path, settings: str = "", change: Change = calm, hours: int = 36, **more: Any) -> None:
-    """Read a world into the store of the folder, in which something happens since some hours."""
-    log = write(folder, settings, change, since=NOW - timedelta(hours=hours), **more)
-    done = cli("ingest", "logs", log.name)
+@pytest.fixture(scope="module")
+def calm_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of everything before TAIL, to be copied."""
+    folder = tmp_path_factory.mktemp("calm")
+    log = write(folder, first=FIRST, until=TAIL)
+    done = called("ingest", "logs", log.name, folder=folder)
     assert done.code == 0, done.err
+    return folder / "infercost-store"
+
+
+Make = Callable[..., None]
+
+
+@pytest.fixture
+def made(cli: Cli, calm_store: Path, tmp_path: Path) -> Make:
+    """Make a store in which something happens since some hours before NOW."""
+
+    def make(settings: str = "", change: Change = calm, hours: int = 36) -> None:
+        shutil.copytree(calm_store, tmp_path / "infercost-store")
+        log = write(tmp_path, settings, change, since=NOW - timedelta(hours=hours))
+        done = cli("ingest", "logs", log.name)
+        assert done.code == 0, done.err
+
+    return make
 
 
 def findings(done: Ran) -> dict[str, dict[str, Any]]:
@@ -72,8 +92,8 @@ def fired(done: Ran) -> set[str]:
     return {key for key, each in findings(done).items() if each["outcome"] == "fired"}
 
 
-def test_a_calm_company_is_fine(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path)
+def test_a_calm_company_is_fine(check: World, made: Make) -> None:
+    made()
     done = check("--format", "json")
     assert (done.code, fired(done)) == (ExitCode.OK, set()), done.text
     assert {each["outcome"] for each in findings(done).values()} == {"ok"}
@@ -91,9 +111,9 @@ INCIDENTS: dict[str, tuple[Change, str, str]] = {
 
 
 @pytest.mark.parametrize("name", INCIDENTS)
-def test_an_incident_is_named_with_its_dollars_and_its_hour(cli: Cli, check: World, tmp_path: Path, name: str) -> None:
+def test_an_incident_is_named_with_its_dollars_and_its_hour(check: World, made: Make, name: str) -> None:
     change, measure, driver = INCIDENTS[name]
-    made(cli, tmp_path, change=change, hours=72)
+    made(change=change, hours=72)
     done = check("--format", "json")
     assert done.code == ExitCode.CHECK_FAILED
     finding = findings(done)[f"signal:{measure}"]
@@ -104,7 +124,7 @@ def test_an_incident_is_named_with_its_dollars_and_its_hour(cli: Cli, check: Wor
     assert abs(began - (NOW - timedelta(hours=72))) <= timedelta(hours=6)
 
 
-def test_the_dollars_are_those_of_the_truth(cli: Cli, check: World, tmp_path: Path) -> None:
+def test_the_dollars_are_those_of_the_truth(check: World, made: Make) -> None:
     """Of calls that fail, every attempt costs what the one that answers does."""
     wasted = [0.0]
 
@@ -116,7 +136,7 @@ def test_the_dollars_are_those_of_the_truth(cli: Cli, check: World, tmp_path: Pa
                 rate * call["usage"][kind] for rate, kind in zip(rates, ("input", "read", "answer"), strict=True)
             )
 
-    made(cli, tmp_path, change=counted, hours=72)
+    made(change=counted, hours=72)
     told = float(findings(check("--format", "json"))["signal:retry_rate"]["dollars_per_day"])
     assert told == pytest.approx(wasted[0] / 1e6 / (72 + 1 / 3) * 24 * (1 - 0.01 / 0.15), rel=0.15)
 
@@ -137,8 +157,8 @@ limits = [
 """
 
 
-def test_limits_hold_or_fire_and_say_why(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path, LIMITS, more_frontier, hours=24)
+def test_limits_hold_or_fire_and_say_why(check: World, made: Make) -> None:
+    made(LIMITS, more_frontier, hours=24)
     done = check("--format", "json")
     assert done.code == ExitCode.CHECK_FAILED
     assert fired(done) == {
@@ -164,8 +184,8 @@ limits = [
 """
 
 
-def test_what_could_not_be_told_is_not_fine(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path, UNKNOWN)
+def test_what_could_not_be_told_is_not_fine(check: World, made: Make) -> None:
+    made(UNKNOWN)
     done = check()
     assert done.code == ExitCode.COULD_NOT_TELL
     assert "is the name right?" in done.text
@@ -173,33 +193,36 @@ def test_what_could_not_be_told_is_not_fine(cli: Cli, check: World, tmp_path: Pa
     assert "20 are the least" in done.text
 
 
-def test_short_history_is_said_and_nothing_fires(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path, change=more_frontier, until=NOW - timedelta(days=20))
-    done = check("--format", "json", now=NOW - timedelta(days=20))
+def test_short_history_is_said_and_nothing_fires(check: World, cli: Cli, tmp_path: Path) -> None:
+    log = write(
+        tmp_path, first=NOW - timedelta(days=20), until=NOW, change=more_frontier, since=NOW - timedelta(days=2)
+    )
+    assert cli("ingest", "logs", log.name).code == 0
+    done = check("--format", "json")
     assert done.code == ExitCode.COULD_NOT_TELL
     assert {each["outcome"] for each in findings(done).values()} == {"unknown"}
     assert all("days of history" in each["reason"] for each in findings(done).values())
 
 
-def test_old_data_tells_nothing(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path)
+def test_old_data_tells_nothing(check: World, made: Make) -> None:
+    made()
     done = check(now=NOW + timedelta(days=2))
     assert done.code == ExitCode.COULD_NOT_TELL
     assert "48." in done.text
     assert "ingest first" in done.text
 
 
-def test_an_empty_store_is_no_data(cli: Cli, check: World, tmp_path: Path) -> None:
-    write(tmp_path, until=NOW - timedelta(days=400))
+def test_an_empty_store_is_no_data(check: World, cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, until=TAIL - timedelta(days=400))
     assert cli("ingest", "logs", "acme.jsonl").code == ExitCode.PARTLY_REJECTED
     done = check()
     assert done.code == ExitCode.NO_DATA
     assert "ingest logs" in done.err
 
 
-def test_an_incident_is_told_once_and_when_it_is_over(cli: Cli, check: World, tmp_path: Path) -> None:
+def test_an_incident_is_told_once_and_when_it_is_over(check: World, made: Make, cli: Cli, tmp_path: Path) -> None:
     settings = "[check]\nsignals = false\nlimits = ['retry_rate <= 5%']\n"
-    made(cli, tmp_path, settings, failing, until=NOW)
+    made(settings, failing)
     first, second = check(), check()
     assert (first.code, second.code) == (ExitCode.CHECK_FAILED, ExitCode.OK)
     assert "1 thing to look at" in first.text
@@ -216,14 +239,24 @@ def test_an_incident_is_told_once_and_when_it_is_over(cli: Cli, check: World, tm
     assert "over" not in fourth.text
 
 
-def test_a_dry_run_remembers_nothing(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path, "[check]\nsignals = false\nlimits = ['retry_rate <= 5%']\n", failing)
+def test_quiet_prints_only_what_differs(check: World, made: Make) -> None:
+    made("[check]\nsignals = false\nlimits = ['retry_rate <= 5%']\n", failing)
+    first, second, late, later = (check("--quiet", now=NOW + timedelta(days=days)) for days in (0, 0, 1, 1 + 1 / 24))
+    assert [each.code for each in (first, second)] == [ExitCode.CHECK_FAILED, ExitCode.OK]
+    assert [each.code for each in (late, later)] == [ExitCode.COULD_NOT_TELL] * 2
+    assert "1 thing to look at" in first.text
+    assert "ingest first" in late.text
+    assert (second.text, later.text) == ("", "")
+
+
+def test_a_dry_run_remembers_nothing(check: World, made: Make) -> None:
+    made("[check]\nsignals = false\nlimits = ['retry_rate <= 5%']\n", failing)
     assert check("--dry-run").code == ExitCode.CHECK_FAILED
     assert check().code == ExitCode.CHECK_FAILED
 
 
-def test_a_second_check_at_once_leaves(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path)
+def test_a_second_check_at_once_leaves(check: World, made: Make, tmp_path: Path) -> None:
+    made()
     (tmp_path / "infercost-store" / "check").mkdir()
     with FileLock(tmp_path / "infercost-store" / "check" / "lock"):
         done = check()
@@ -232,8 +265,8 @@ def test_a_second_check_at_once_leaves(cli: Cli, check: World, tmp_path: Path) -
     assert check().code == ExitCode.OK
 
 
-def test_a_damaged_memory_is_named(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path)
+def test_a_damaged_memory_is_named(check: World, made: Make, tmp_path: Path) -> None:
+    made()
     assert check().code == ExitCode.OK
     (tmp_path / "infercost-store" / "check" / "told.json").write_text("{")
     done = check()
@@ -243,8 +276,8 @@ def test_a_damaged_memory_is_named(cli: Cli, check: World, tmp_path: Path) -> No
     assert check().code == ExitCode.OK
 
 
-def test_damaged_sums_are_counted_again(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path)
+def test_damaged_sums_are_counted_again(check: World, made: Make, tmp_path: Path) -> None:
+    made()
     before = check("--format", "json", "--dry-run").text
     for file in (tmp_path / "infercost-store" / "check").glob("sums-*.parquet"):
         file.write_bytes(b"PAR1 and nothing more")
@@ -273,8 +306,8 @@ limits = ["budget.team.tokens <= 90%"]
 """
 
 
-def test_budgets_warn_and_fail(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path, BUDGETS)
+def test_budgets_warn_and_fail(check: World, made: Make, cli: Cli) -> None:
+    made(BUDGETS)
     done = check("--format", "json")
     found = {each["title"]: each for each in findings(done).values()}
     assert done.code == ExitCode.CHECK_FAILED
@@ -291,7 +324,7 @@ def test_budgets_warn_and_fail(cli: Cli, check: World, tmp_path: Path) -> None:
     assert uses["talk"]["sessions"] > uses["talk"]["sessions_over"] > 0
 
 
-def test_a_price_a_model_and_an_unpriced_one_are_told_exactly(cli: Cli, check: World, tmp_path: Path) -> None:
+def test_a_price_a_model_and_an_unpriced_one_are_told_exactly(check: World, made: Make) -> None:
     def new_model(call: Call, drawn: random.Random) -> None:
         if drawn.random() < 0.02:
             call["model"] = "huge"
@@ -305,7 +338,7 @@ from = 2026-11-18T06:00:00Z
 [check]
 signals = false
 """
-    made(cli, tmp_path, dearer, new_model, hours=10)
+    made(dearer, new_model, hours=10)
     done = check("--format", "json")
     assert done.code == ExitCode.CHECK_FAILED
     assert fired(done) == {
@@ -316,8 +349,8 @@ signals = false
     assert check().code == ExitCode.OK
 
 
-def test_every_form_says_the_same(cli: Cli, check: World, tmp_path: Path) -> None:
-    made(cli, tmp_path, LIMITS, more_frontier)
+def test_every_form_says_the_same(check: World, made: Make, tmp_path: Path) -> None:
+    made(LIMITS, more_frontier)
     forms = ("json", "markdown", "junit", "github", "prometheus", "terminal")
     done = check(*(part for form in forms for part in ("--write", f"{form}=out.{form}")), "--dry-run")
     written = {form: (tmp_path / f"out.{form}").read_text() for form in forms}
@@ -335,8 +368,8 @@ def test_every_form_says_the_same(cli: Cli, check: World, tmp_path: Path) -> Non
         assert title.replace("_", "\\_").replace("<", "\\<") in written["markdown"]
 
 
-def test_the_summary_of_a_step_is_written(cli: Cli, tmp_path: Path) -> None:
-    made(cli, tmp_path, LIMITS, more_frontier)
+def test_the_summary_of_a_step_is_written(made: Make, cli: Cli, tmp_path: Path) -> None:
+    made(LIMITS, more_frontier)
     done = cli(
         "check", "--format", "github", INFERCOST_NOW=NOW.isoformat(), GITHUB_STEP_SUMMARY=str(tmp_path / "step.md")
     )
@@ -344,14 +377,14 @@ def test_the_summary_of_a_step_is_written(cli: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "step.md").read_text().startswith("**2 things to look at")
 
 
-def test_hostile_names_stay_text_in_every_form(cli: Cli, check: World, tmp_path: Path) -> None:
+def test_hostile_names_stay_text_in_every_form(check: World, made: Make) -> None:
     name = 'x"\n::error::y\x1b[31m<!channel>&|`'
 
     def named(call: Call, drawn: random.Random) -> None:
         if drawn.random() < 0.3:
             call["model"] = name
 
-    made(cli, tmp_path, "[check]\nsignals = false\n", named)
+    made("[check]\nsignals = false\n", named)
     for form in ("terminal", "markdown", "junit", "github", "prometheus"):
         text = check("--format", form, "--dry-run").text
         assert "\x1b" not in text
@@ -375,7 +408,7 @@ BAD_LIMITS = {
 
 
 @pytest.mark.parametrize("limit", BAD_LIMITS)
-def test_a_limit_that_cannot_be_read_says_what_is_allowed(cli: Cli, check: World, tmp_path: Path, limit: str) -> None:
+def test_a_limit_that_cannot_be_read_says_what_is_allowed(check: World, tmp_path: Path, limit: str) -> None:
     (tmp_path / "infercost.toml").write_text(f"[check]\nlimits = ['{limit}']\n")
     done = check()
     assert done.code == ExitCode.BAD_USAGE
@@ -383,10 +416,11 @@ def test_a_limit_that_cannot_be_read_says_what_is_allowed(cli: Cli, check: World
     assert "infercost.toml: check.limits" in done.err
 
 
-def test_kept_sums_change_nothing(cli: Cli, check: World, tmp_path: Path) -> None:
+def test_kept_sums_change_nothing(check: World, calm_store: Path, cli: Cli, tmp_path: Path) -> None:
     """What earlier runs counted is what a run without it counts, also after more of the same days was read."""
     settings = LIMITS.replace("signals = false", 'by = ["feature", "endpoint"]')
     kept = tmp_path / "infercost-store" / "check"
+    shutil.copytree(calm_store, tmp_path / "infercost-store")
     write(tmp_path, settings, failing, since=NOW - timedelta(days=2), until=NOW - timedelta(days=1))
     assert cli("ingest", "logs", "acme.jsonl").code == 0
     check(now=NOW - timedelta(days=1))
@@ -432,8 +466,8 @@ def hooked(address: str) -> str:
     return f"[check]\nsignals = false\nlimits = ['retry_rate <= 5%']\n{hooks}"
 
 
-def test_webhooks_are_told_what_is_new_once(cli: Cli, check: World, tmp_path: Path, receiver: str) -> None:
-    made(cli, tmp_path, hooked(receiver), failing)
+def test_webhooks_are_told_what_is_new_once(check: World, made: Make, receiver: str) -> None:
+    made(hooked(receiver), failing)
     dry = check("--dry-run")
     assert "would be sent to http://127.0.0.1" in dry.err
     assert "SECRET" not in dry.err
@@ -448,10 +482,8 @@ def test_webhooks_are_told_what_is_new_once(cli: Cli, check: World, tmp_path: Pa
     assert len(Receiver.got) == 4
 
 
-def test_a_webhook_that_refuses_is_a_warning_and_told_again(
-    cli: Cli, check: World, tmp_path: Path, receiver: str
-) -> None:
-    made(cli, tmp_path, hooked(receiver), failing)
+def test_a_webhook_that_refuses_is_a_warning_and_told_again(check: World, made: Make, receiver: str) -> None:
+    made(hooked(receiver), failing)
     Receiver.answers = [403]
     done = check()
     assert done.code == ExitCode.CHECK_FAILED
