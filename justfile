@@ -65,6 +65,10 @@ bench-startup:
 scenarios *arguments:
     PYTHONPATH=benchmarks python -m scenarios.run {{ arguments }}
 
+# Play incidents and say after how many hours they are told, beside alerts on dollars: half an hour and more
+delays *arguments:
+    PYTHONPATH=benchmarks python -m scenarios.delays {{ arguments }}
+
 # Make sample_logs and its truth again (the same bytes for the same seed)
 sample:
     python sample_logs/generate.py

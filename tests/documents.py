@@ -20,6 +20,7 @@ import schemas
 
 from infercost.analyze import queries
 from infercost.analyze.drivers import forward
+from infercost.config import limits
 from infercost.errors import EXIT_CODE_MEANING
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,15 +150,30 @@ def whatif_page() -> str:
     return re.sub(r"<!-- settings -->\n.*<!-- /settings -->\n", lambda _: made, text, flags=re.DOTALL)
 
 
+def check_page() -> str:
+    """Return docs/check.md with the table of measures made again."""
+    rows = "".join(f"| `{each.name}` | {each.title} | {UNITS[each.unit]} |\n" for each in limits.MEASURES.values())
+    rows += f"| `{limits.BUDGET}NAME` | Used part of a budget | share, as a percentage |\n"
+    made = f"<!-- measures -->\n| measure | what it is | unit |\n|---|---|---|\n{rows}<!-- /measures -->\n"
+    text = (ROOT / "docs/check.md").read_text(encoding="utf-8")
+    return re.sub(r"<!-- measures -->\n.*<!-- /measures -->\n", lambda _: made, text, flags=re.DOTALL)
+
+
+UNITS = {limits.SHARE: "share", limits.USD: "dollars", limits.TOKENS: "tokens", limits.COUNT: "number"}
+"""Units of measures in words."""
+
+
 def _shell(command: str, folder: Path) -> str:
     return run(Step(command, None, None), folder)
 
 
 GENERATED = {
+    "docs/check.md": check_page,
     "docs/exit-codes.md": exit_codes,
     "docs/formats.md": format_pages.formats_page,
     "docs/mapping.md": lambda: format_pages.mapping_page(_shell),
     "docs/queries.md": query_pages,
+    "docs/schemas/check.json": schemas.check_schema,
     "docs/schemas/explain.json": schemas.explanation_schema,
     "docs/schemas/report.json": schemas.report_schema,
     "docs/schemas/whatif.json": schemas.whatif_schema,

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from infercost.analyze import explanation, report, whatif
+from infercost.analyze import explanation, findings, report, whatif
+from infercost.render import check_files
 from infercost.render.why import Sentence
 
-_NAMES = {**vars(report), **vars(explanation), **vars(whatif)}
+_NAMES = {**vars(report), **vars(explanation), **vars(whatif), **vars(findings)}
 _MONEY = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
 
 
@@ -36,6 +37,11 @@ def whatif_schema() -> str:
         "headline": {"type": "string"},
     }
     return _text("whatif", whatif.WhatIf, whatif.WHATIF_FORMAT_VERSION, more)
+
+
+def check_schema() -> str:
+    """Return the schema of `infercost check --format json`."""
+    return _text("check", findings.Checked, check_files.FORMAT_VERSION, {"is_alarm": {"type": "boolean"}})
 
 
 def _schema(kind: type) -> dict[str, Any]:

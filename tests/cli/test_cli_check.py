@@ -13,9 +13,10 @@ from xml.etree import ElementTree
 
 import pytest
 from filelock import FileLock
+from jsonschema import Draft202012Validator, FormatChecker
 
 from cli.check_world import FIRST, NOW, TAIL, Call, Change, write
-from cli.conftest import Cli, Ran, called
+from cli.conftest import ROOT, Cli, Ran, called
 from infercost.errors import ExitCode
 
 
@@ -354,6 +355,8 @@ def test_every_form_says_the_same(check: World, made: Make, tmp_path: Path) -> N
     forms = ("json", "markdown", "junit", "github", "prometheus", "terminal")
     done = check(*(part for form in forms for part in ("--write", f"{form}=out.{form}")), "--dry-run")
     written = {form: (tmp_path / f"out.{form}").read_text() for form in forms}
+    schema = json.loads((ROOT / "docs/schemas/check.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(json.loads(written["json"]))
     titles = {each["title"] for each in json.loads(written["json"])["findings"] if each["outcome"] == "fired"}
     assert titles
     suite = ElementTree.fromstring(written["junit"])  # noqa: S314 (written by us)
