@@ -8,8 +8,8 @@ cost more than the same hours of those weeks by a threshold that fires once a mo
 """
 
 import argparse
-import sys
 import statistics
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from math import isnan
@@ -102,7 +102,8 @@ def main() -> None:
     rows = []
     for name, effect, own in incidents(shared.traffic.Effect):
         if arguments.only in name:
-            rows.append(_row(_delay(shared, arguments.seed, arguments.scale, name, effect, own, limit)))
+            found = _delay(shared, arguments.seed, arguments.scale, name, effect, own, limit)
+            rows.append(_row(found))
             print(rows[-1], file=sys.stderr, flush=True)
     table = "\n".join((_HEAD.format(limit=round(100 * limit)), *rows))
     print(table)
@@ -119,16 +120,16 @@ _PAGE = """# How soon incidents are told
 
 `just delays --write` makes this page. Traffic of a made-up company (that of [scenarios](scenarios.md)) is played into a
 store through the whole pipeline, {scale:,} requests a day; on a Monday, after eight weeks, something happens. Every
-hour is judged by what was known then, as [`infercost check`](check.md) run every hour does, for all traffic and for each
-feature. Figures are hours until it was told, one seed; never is not within three weeks.
+hour is judged by what was known then, as [`infercost check`](check.md) run every hour does, for all traffic and for
+each feature. Figures are hours until it was told, one seed; never is not within three weeks.
 
 {quiet}
 
 {table}
 
-Beside the signals stand two alerts on dollars: a day that costs 30 % more than its weekday did in the four weeks before,
-and 24 hours that cost more than the same hours of those weeks by a threshold that fires once a month where nothing
-happens. Named rightly means that the signal which is the incident's own fired with the first or within a day of it.
+Beside the signals stand two alerts on dollars: a day that costs 30 % more than its weekday did in the four weeks
+before, and 24 hours that cost more than the same hours of those weeks by a threshold that fires once a month where
+nothing happens. Named rightly means that the signal which is the incident's own fired with the first or within a day of it.
 Figures are properties of this traffic, not a promise for yours: smaller steps and fewer requests take longer.
 """
 

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenarios.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+AIMED = 20_000
+"""Requests a day at which the aims were taken; a run of this size has a page of its own."""
 
 _TEXT = """# Incidents with known causes
 
@@ -30,11 +33,22 @@ chosen by them. How a place is found was chosen by seeds 1 to 3 of all scenarios
 infercost calls beyond its usual variation is a false flag. Windows of other lengths and weekdays are compared too:
 whatever is left when the calendar is taken off is spurious.
 
-{scale:,} requests a day, {seeds} seeds.
+{scale:,} requests a day, {seeds} {word}. With ten times as many requests there is less noise in a week:
+[the same with 20,000](scenarios-20000.md).
+
+{tables}"""
+
+
+_AIMED_TEXT = """# Incidents with known causes, {scale:,} requests a day
+
+`just scenarios --scale {scale} --write` makes this page: the [scenarios](scenarios.md) at the size at which the aims
+were taken. {seeds} {word}.
 
 {tables}"""
 
 
 def write(tables: str, scale: int, seeds: int) -> None:
-    """Write the page."""
-    PAGE.write_text(_TEXT.format(tables=tables, scale=scale, seeds=seeds), encoding="utf-8")
+    """Write the page of a size."""
+    name, text = (f"scenarios-{AIMED}.md", _AIMED_TEXT) if scale == AIMED else ("scenarios.md", _TEXT)
+    word = "seed" if seeds == 1 else "seeds"
+    (DOCS / name).write_text(text.format(tables=tables, scale=scale, seeds=seeds, word=word), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import mean
 
 from scenarios.judge import Verdict
@@ -99,6 +100,9 @@ def draw(verdicts: Sequence[Verdict], quiet: Sequence[Quiet]) -> str:
 
 def _aim(aim: Aim) -> tuple[str, ...]:
     shown: Callable[[float], str] = (lambda value: f"{value:g}") if aim.limit == 0 else _percent
+    if not aim.is_met and shown(aim.value) == shown(aim.limit):
+        # What is missed by less than a digit is not to look met.
+        shown = partial(_percent, places=2)
     return (
         aim.name,
         shown(aim.value),
@@ -115,5 +119,5 @@ def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _percent(share: float, *, places: int = 1) -> str:
+    return f"{100 * share:.{places}f} %"
