@@ -19,14 +19,19 @@ from typing import Any
 
 import numpy as np
 
+from infercost.analyze.check import COMPARED
 from infercost.analyze.database import connect
 from infercost.analyze.detect import LEAST_WEEKS, RECENT_WEEKS, WEEK, WEEKS, detect
 from infercost.analyze.drivers import events
 from infercost.analyze.drivers.cells import Span
+from infercost.analyze.explain import causes
+from infercost.analyze.report import Window
 from infercost.analyze.sums import Sums
 from infercost.analyze.watch import WATCHED, drifts, read_parts, series_of
+from infercost.config.limits import MEASURES
 from scenarios import logs, prices
 from scenarios.shared import DEFAULT, Shared, load
+from scenarios.truth import hourly
 
 BEGINS = 56
 """The day on which an incident begins: eight weeks of history lie before it."""
@@ -42,7 +47,11 @@ HISTORY = 24 * 7 * (WEEKS + RECENT_WEEKS)
 
 @dataclass(frozen=True)
 class Delay:
-    """Hours until an incident was told, by signals and by dollars; nan is never. `first` is what told it."""
+    """Hours until an incident was told, by signals and by dollars; nan is never. `first` is what told it.
+
+    `is_above` says that 24 hours of dollars were above their threshold when it began. `told` are the dollars of its
+    first week by the split that a check makes, `true` those of the generator.
+    """
 
     name: str
     signals: float
@@ -50,6 +59,9 @@ class Delay:
     is_right: bool
     daily: float
     rolling: float
+    is_above: bool
+    told: float
+    true: float
 
 
 @dataclass(frozen=True)
@@ -91,7 +103,7 @@ def main() -> None:
     arguments = parser.parse_args()
     shared = load(arguments.shared)
     days = arguments.quiet_days + HISTORY // 24
-    cost, alarms = _play(shared, arguments.seed, arguments.scale, days, ())
+    cost, alarms, _ = _play(shared, arguments.seed, arguments.scale, days, ())
     false = [each for each in alarms if each.hour >= HISTORY]
     limit = _calibrated(cost, arguments.quiet_days)
     quiet = (
@@ -113,8 +125,8 @@ def main() -> None:
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "delays.md"
 
-_HEAD = """| incident | signals | what told it first | named rightly | a day +30 % | 24 h +{limit} % |
-|---|---|---|---|---|---|"""
+_HEAD = """| incident | signals | what told it first | named rightly | $ told | $ true | a day +30 % | 24 h +{limit} % |
+|---|---|---|---|---|---|---|---|"""
 
 _PAGE = """# How soon incidents are told
 
@@ -129,15 +141,28 @@ each feature. Figures are hours until it was told, one seed; never is not within
 
 Beside the signals stand two alerts on dollars: a day that costs 30 % more than its weekday did in the four weeks
 before, and 24 hours that cost more than the same hours of those weeks by a threshold that fires once a month where
-nothing happens. Named rightly means that the signal which is the incident's own fired with the first or within a day of it.
+nothing happens (`above before`: they were above it when the incident began). Named rightly means that the signal which
+is the incident's own fired with the first or within a day of it. Dollars are those of the first week: told by the split
+that a check makes, with the week's noise in it, and true by the same traffic without the incident.
 Figures are properties of this traffic, not a promise for yours: smaller steps and fewer requests take longer.
 """
 
 
 def _row(found: Delay) -> str:
-    hours = ("never" if isnan(each) else f"{each:.0f} h" for each in (found.signals, found.daily, found.rolling))
-    signals, daily, rolling = hours
-    return f"| {found.name} | {signals} | {found.first} | {'yes' if found.is_right else 'NO'} | {daily} | {rolling} |"
+    signals, daily, rolling = (
+        "never" if isnan(each) else f"{each:.0f} h" for each in (found.signals, found.daily, found.rolling)
+    )
+    cells = (
+        found.name,
+        signals,
+        found.first,
+        "yes" if found.is_right else "NO",
+        f"{found.told:+,.0f}",
+        f"{found.true:+,.0f}",
+        daily,
+        "above before" if found.is_above else rolling,
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _calibrated(cost: "np.ndarray[Any, Any]", days: int) -> float:
@@ -161,7 +186,7 @@ def _over(cost: "np.ndarray[Any, Any]", hour: int) -> float:
 
 
 def _delay(shared: Shared, seed: int, scale: int, name: str, effect: Any, own: tuple[str, ...], limit: float) -> Delay:
-    cost, alarms = _play(shared, seed, scale, BEGINS + LASTS, (effect,))
+    cost, alarms, told = _play(shared, seed, scale, BEGINS + LASTS, (effect,), own)
     start = BEGINS * 24
     after = [each for each in alarms if each.hour >= start]
     first = after[0] if after else None
@@ -173,20 +198,44 @@ def _delay(shared: Shared, seed: int, scale: int, name: str, effect: Any, own: t
         bool(soon & set(own)),
         _daily(cost, start),
         _rolling(cost, start, limit),
+        _over(cost, start) > limit,
+        told,
+        float(
+            (
+                _first_week(cost)
+                - _first_week(hourly(shared.simulate(seed, BEGINS + LASTS, (), scale), len(cost) // 24))
+            ).sum()
+        ),
     )
 
 
+def _first_week(cost: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    return cost[BEGINS * 24 : BEGINS * 24 + WEEK]
+
+
 def _play(
-    shared: Shared, seed: int, scale: int, days: int, effects: tuple[Any, ...]
-) -> "tuple[np.ndarray[Any, Any], list[Alarm]]":
-    """Return the dollars of every hour, and what fired, in order of time; one alarm a series in CALM hours."""
+    shared: Shared, seed: int, scale: int, days: int, effects: tuple[Any, ...], own: tuple[str, ...] = ()
+) -> "tuple[np.ndarray[Any, Any], list[Alarm], float]":
+    """Return the dollars of every hour, what fired in order of time, and the dollars of the drivers behind `own`."""
     with TemporaryDirectory(prefix="delays-") as name:
         store = logs.play(shared, shared.simulate(seed, days, effects, scale), effects, Path(name))
         with connect(store) as connection:
             first, until = prices.START, prices.START + timedelta(days=days)
             parts, tier = read_parts(Sums(connection, store.snapshot(), None), ("feature",), first, until)
             alarms = [*_alarms(parts, tier, days * 24), *_prices(connection, days)]
-    return parts[0].columns["cost_usd"], sorted(alarms, key=lambda each: each.hour)
+            told = _dollars(connection, own) if own else NEVER
+    return parts[0].columns["cost_usd"], sorted(alarms, key=lambda each: each.hour), told
+
+
+def _dollars(connection: Any, own: tuple[str, ...]) -> float:
+    """Return what a check tells of the first week of an incident, by its own drivers."""
+    drivers = {
+        name for measure in own for name in (MEASURES[measure].drivers if measure in MEASURES else ("list_price",))
+    }
+    start = prices.moment(BEGINS)
+    window, baseline = Window(start, start + timedelta(days=7), 7), Window(start - COMPARED, start, 28)
+    _, lines = causes(connection, window, baseline, (), "UTC")
+    return float(sum(line.effect for line in lines if line.name in drivers))
 
 
 def _alarms(parts: Any, tier: str | None, hours: int) -> list[Alarm]:

@@ -26,6 +26,9 @@ DEFAULT_LIMIT = 20
 BUCKETS: tuple[str, ...] = ("5min", "hour", "day", "window")
 """Lengths of the pieces of time that signals are measured in; `window` is the whole of it."""
 
+LISTED_VIEWS = ("requests", "sessions")
+"""Views whose rows can be asked for like a query."""
+
 EVERYTHING = "everything"
 """A column of signals to group by that is the same for every attempt."""
 
@@ -36,6 +39,7 @@ PARAMETERS: dict[str, str] = {
     "baseline_until": "first moment after the window compared with; NULL = none",
     "zone": "IANA name of the zone in which days and hours are cut",
     "limit": f"most rows to return, {DEFAULT_LIMIT} unless given",
+    "token_budget": "tokens that a session may take; NULL = no budget",
     "bucket": "how time is cut: " + ", ".join(BUCKETS),
     "by": "columns to group by",
     "tolerance": "picodollars of a row up to which a gap is taken for rounding",
@@ -43,7 +47,9 @@ PARAMETERS: dict[str, str] = {
 """Every parameter that a query may name in its header."""
 
 _MOMENTS = ("since", "until", "baseline_since", "baseline_until")
-_OPTIONAL = ("baseline_since", "baseline_until")
+_OPTIONAL = {"baseline_since": "TIMESTAMPTZ", "baseline_until": "TIMESTAMPTZ", "token_budget": "BIGINT"}
+"""Parameters that may be NULL, with their type, which a NULL does not have of itself."""
+
 _PLACEHOLDER = re.compile(r"\$([a-z_]+)")
 _HEADER_LINE = re.compile(r"-- (?P<key>[a-z_]+):\s*(?P<value>.*)")
 _COLUMN_LINE = re.compile(r"--   (?P<name>[a-z0-9_]+): (?P<doc>.+)")
@@ -99,9 +105,21 @@ def find(name: str) -> Query:
     queries = catalog()
     if name in queries:
         return queries[name]
+    if name in LISTED_VIEWS:
+        return _rows_of(name)
     near = difflib.get_close_matches(name, queries, n=1)
     guess = f"; did you mean {near[0]}?" if near else ""
     raise UsageError(f"there is no query called {name!r}{guess}", hint=f"queries: {', '.join(queries)}")
+
+
+def _rows_of(view: str) -> Query:
+    """Return the query of the rows of a view that began in a window, dearest first."""
+    found = parse(assets.folder("queries") / VIEWS_FOLDER / f"{view}.sql")
+    sql = (
+        f"SELECT * FROM {view}\nWHERE started_at >= $since AND started_at < $until\n"
+        "ORDER BY effective_cost DESC NULLS LAST, started_at, 1\nLIMIT $limit\n"
+    )
+    return replace(found, parameters=("since", "until", "limit"), sql=sql)
 
 
 def views() -> dict[str, str]:
@@ -162,7 +180,7 @@ def run(
 def rendered_sql(query: Query, by: tuple[str, ...], parameters: Mapping[str, Value]) -> str:
     """Return the SQL that `run` executes with its parameters written in as literals, ready for `infercost sql`."""
     values = _checked(query, parameters)
-    sql = _PLACEHOLDER.sub(lambda match: _literal(values[match[1]]), _grouped(query, by))
+    sql = _PLACEHOLDER.sub(lambda match: _written(match[1], values[match[1]]), _grouped(query, by))
     return f"-- {query.question}\n{sql}"
 
 
@@ -266,7 +284,8 @@ def _checked_by(query: Query, by: tuple[str, ...]) -> tuple[str, ...]:
 def _checked(query: Query, parameters: Mapping[str, Value]) -> dict[str, Value]:
     """Return the values to bind: those given and the default limit, each of the kind that its name asks for."""
     taken = [name for name in query.parameters if name != "by"]
-    values: dict[str, Value] = {"limit": DEFAULT_LIMIT} if "limit" in taken else {}
+    defaults: dict[str, Value] = {"limit": DEFAULT_LIMIT, "token_budget": None}
+    values = {name: value for name, value in defaults.items() if name in taken}
     values |= parameters
     for name in values:
         if name not in taken:
@@ -283,7 +302,7 @@ def _check_value(query: Query, name: str, value: Value) -> None:
         return
     if name in _MOMENTS:
         good, wanted = isinstance(value, datetime) and value.tzinfo is not None, "a time with a zone"
-    elif name == "limit":
+    elif name in ("limit", "token_budget"):
         good, wanted = isinstance(value, int) and value > 0, "a whole number above 0"
     elif name == "bucket":
         good, wanted = value in BUCKETS, f"one of {', '.join(BUCKETS)}"
@@ -304,12 +323,17 @@ def _is_zone(value: Value) -> bool:
 
 def _bound(name: str) -> str:
     """Return the placeholder of the parameter `name`; a NULL that is bound has no type of its own and is given one."""
-    return f"CAST(${name} AS TIMESTAMPTZ)" if name in _OPTIONAL else f"${name}"
+    return f"CAST(${name} AS {_OPTIONAL[name]})" if name in _OPTIONAL else f"${name}"
+
+
+def _written(name: str, value: Value) -> str:
+    """Return the value of a parameter as SQL."""
+    return f"CAST(NULL AS {_OPTIONAL[name]})" if value is None else _literal(value)
 
 
 def _literal(value: Value) -> str:
     if value is None:
-        return "CAST(NULL AS TIMESTAMPTZ)"
+        return "NULL"
     if isinstance(value, datetime):
         return engine.moment(value)
     return engine.literal(value) if isinstance(value, str) else str(value)

@@ -83,6 +83,10 @@ def query(
         str | None, typer.Option("--by", metavar="COLUMNS", help="Columns to group by, joined with commas.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of queries that list the largest.")] = 20,
+    token_budget: Annotated[
+        int | None,
+        typer.Option("--token-budget", min=1, metavar="TOKENS", help="Of session_tokens: what each may take."),
+    ] = None,
     bucket: Annotated[
         str,
         typer.Option("--bucket", metavar="LENGTH", help="Of signals: 5min, hour, day, or window for all of it."),
@@ -101,6 +105,8 @@ def query(
     infercost query cost_by_feature --since 7d
     infercost query cost_drift --by cohort --since 30d --format csv
     infercost query retry_rate --by route --bucket hour --since 2d
+    infercost query sessions --since 7d
+    infercost query session_tokens --since 7d --token-budget 200000
     """
     from infercost.analyze import queries
 
@@ -118,12 +124,13 @@ def query(
         until=until,
         compare=compare,
         by=by and columns(by),
-        more={"limit": limit, "bucket": bucket},
+        more={"limit": limit, "bucket": bucket, "token_budget": token_budget},
     )
     write_result(found, form, output)
 
 
 def _list(catalog: "Mapping[str, Query]") -> None:
+    from infercost.analyze import queries
     from infercost.cli.tables import print_terms
 
     width = max(map(len, catalog))
@@ -131,4 +138,6 @@ def _list(catalog: "Mapping[str, Query]") -> None:
         sys.stdout.write(f"{folder}\n")
         found = [each for each in catalog.values() if each.folder == folder]
         print_terms([(each.name, each.question) for each in found], indent=2, width=width)
+    sys.stdout.write("views (rows that began in the window, dearest first)\n")
+    sys.stdout.write(f"  {', '.join(queries.LISTED_VIEWS)}\n")
     sys.stdout.write("\nRows, parameters and columns of each: docs/queries.md\n")

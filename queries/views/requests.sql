@@ -5,6 +5,7 @@
 --   started_at: start of the first attempt, UTC
 --   ended_at: end of the attempt that ended last, UTC; NULL when the last attempt's duration is unknown
 --   duration_seconds: seconds from started_at to ended_at
+--   time_to_first_token_seconds: of the last attempt, seconds; NULL unless streamed
 --   attempts: attempts, with those that the log only tells of
 --   logged_attempts: attempts with a record of their own
 --   failed_attempts: attempts with status error, and unlogged ones
@@ -34,19 +35,72 @@
 --   effective_cost: cost after the user's own prices, USD; leaves out unpriced attempts; NULL = none is priced
 --   avoided_cost: what gateway cache hits would have cost, USD; NULL = no hit
 --   wasted_cost: effective cost of failed attempts, USD; 0 = none failed, NULL = no failed attempt has a known cost
+--   fallback_premium: list cost of what answered less its tokens at the first choice's usual price, USD; NULL = unknown
 --   unpriced_attempts: attempts with tokens and no price
 --   no_usage_attempts: attempts without token counts
 
-WITH ordered AS (
+WITH asked AS (
     SELECT
         *,
+        first_value(request_model) OVER (
+            PARTITION BY coalesce(request_id, attempt_id)
+            ORDER BY started_at, attempt_number, attempt_id
+        ) AS asked_model
+    FROM attempts
+),
+
+-- What a model group is mostly billed by where it answers as the first choice.
+first_price AS (
+    SELECT
+        asked_model,
+        max_by(price_id, (answers, price_id)) AS price_id
+    FROM (
+        SELECT
+            asked_model,
+            coalesce(list_price_id, price_id) AS price_id,
+            count(*) AS answers
+        FROM asked
+        WHERE request_model = asked_model AND status = 'ok' AND list_cost > 0 AND NOT coalesce(is_fallback, FALSE)
+        GROUP BY ALL
+    ) AS answered
+    GROUP BY asked_model
+),
+
+first_rates AS (
+    SELECT DISTINCT ON (first_price.asked_model)
+        first_price.asked_model,
+        prices.*
+    FROM first_price
+    INNER JOIN prices ON first_price.price_id = prices.price_id
+    ORDER BY first_price.asked_model
+),
+
+ordered AS (
+    SELECT
+        asked.*,
+        -- The same tokens at the price of the first choice, picodollars; NULL where that has no price.
+        CASE WHEN first_rates.asked_model IS NOT NULL THEN 0 END + (
+            coalesce(cast(input_uncached_tokens AS HUGEINT) * first_rates.input_uncached_rate, 0)
+            + coalesce(cast(cache_read_tokens AS HUGEINT) * first_rates.cache_read_rate, 0)
+            + coalesce(cast(cache_write_5m_tokens AS HUGEINT) * first_rates.cache_write_5m_rate, 0)
+            + coalesce(cast(cache_write_30m_tokens AS HUGEINT) * first_rates.cache_write_30m_rate, 0)
+            + coalesce(cast(cache_write_1h_tokens AS HUGEINT) * first_rates.cache_write_1h_rate, 0)
+            + coalesce(cast(cache_write_12h_tokens AS HUGEINT) * first_rates.cache_write_12h_rate, 0)
+            + coalesce(cast(input_audio_tokens AS HUGEINT) * first_rates.input_audio_rate, 0)
+            + coalesce(cast(input_image_tokens AS HUGEINT) * first_rates.input_image_rate, 0)
+            + coalesce(cast(output_text_tokens AS HUGEINT) * first_rates.output_text_rate, 0)
+            + coalesce(cast(reasoning_tokens AS HUGEINT) * first_rates.reasoning_rate, 0)
+            + coalesce(cast(output_audio_tokens AS HUGEINT) * first_rates.output_audio_rate, 0)
+            + coalesce(cast(output_image_tokens AS HUGEINT) * first_rates.output_image_rate, 0)
+        ) AS first_choice_cost,
         coalesce(request_id, attempt_id) AS request_key,
         started_at + to_microseconds(cast(round(duration_seconds * 1000000) AS BIGINT)) AS ended_at,
         len(string_split(routing_path, ' > ')) AS path_steps,
         -- Clocks order attempts even where a log numbers only some of them.
         row_number() OVER in_request AS attempt_order,
         lag(request_model IGNORE NULLS) OVER in_request AS previous_model
-    FROM attempts
+    FROM asked
+    LEFT JOIN first_rates ON asked.asked_model = first_rates.asked_model
     WINDOW
         in_request AS (
             PARTITION BY coalesce(request_id, attempt_id)
@@ -99,6 +153,10 @@ folded AS (
         sum(effective_cost) AS effective_cost,
         sum(avoided_cost) AS avoided_cost,
         sum(effective_cost) FILTER (WHERE status = 'error') AS failed_cost,
+        arg_max_null(
+            list_cost - cast(first_choice_cost AS DECIMAL(26, 0)) * 0.000000000001, attempt_order
+        ) AS dearer_by,
+        arg_max_null(time_to_first_token_seconds, attempt_order) AS time_to_first_token_seconds,
         count(*) FILTER (WHERE effective_cost IS NULL AND coalesce(input_tokens, output_tokens) IS NOT NULL)
             AS unpriced_attempts,
         count(*) FILTER (WHERE coalesce(input_tokens, output_tokens) IS NULL) AS no_usage_attempts
@@ -121,6 +179,7 @@ SELECT
     started_at,
     ended_at,
     epoch(ended_at - started_at) AS duration_seconds,
+    time_to_first_token_seconds,
     attempts,
     logged_attempts,
     logged_failures + unlogged_attempts AS failed_attempts,
@@ -150,6 +209,7 @@ SELECT
     effective_cost,
     avoided_cost,
     CASE WHEN logged_failures + unlogged_attempts = 0 THEN 0 ELSE failed_cost END AS wasted_cost,
+    CASE WHEN fallbacks = 0 THEN 0 WHEN status = 'ok' THEN dearer_by END AS fallback_premium,
     unpriced_attempts,
     no_usage_attempts
 FROM counted

@@ -26,6 +26,7 @@
 --   effective_cost: cost after the user's own prices, USD; leaves out unpriced attempts; NULL = none is priced
 --   avoided_cost: what gateway cache hits would have cost, USD; NULL = no hit
 --   wasted_cost: effective cost of failed attempts, USD; NULL = unknown for every request
+--   fallback_premium: what fallbacks cost more than their first choices, USD; NULL = unknown for every request
 --   unpriced_attempts: attempts with tokens and no price
 --   no_usage_attempts: attempts without token counts
 
@@ -68,6 +69,7 @@ SELECT
     sum(effective_cost) AS effective_cost,
     sum(avoided_cost) AS avoided_cost,
     sum(wasted_cost) AS wasted_cost,
+    sum(fallback_premium) AS fallback_premium,
     cast(sum(unpriced_attempts) AS BIGINT) AS unpriced_attempts,
     cast(sum(no_usage_attempts) AS BIGINT) AS no_usage_attempts
 FROM turns

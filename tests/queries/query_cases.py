@@ -37,6 +37,7 @@ PARAMETERS: dict[str, Any] = {
     "baseline_until": datetime(2026, 11, 1, tzinfo=UTC),
     "zone": "UTC",
     "limit": 10,
+    "token_budget": 2000,
     "bucket": "day",
 }
 
