@@ -1,13 +1,15 @@
 """infercost.toml: what may be said in it, and what an error says."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from infercost import config
+from infercost.analyze.drivers import factors
 from infercost.config import Alias, Budget, Config
+from infercost.config.limits import MEASURES
 from infercost.errors import ConfigError, ExitCode
 
 
@@ -69,6 +71,23 @@ LEAST = "must be a whole number of at least 33554432"
         ("[model_tiers]\nsmall = [1]\n", "model_tiers.small", "must be a list of model names"),
         ("[prices]\noverrides = []\n", "prices.overrides", "not known; allowed: override, alias"),
         ("[prices]\noverride = { model = 'm' }\n", "prices.override", "must be a list of tables"),
+        (BUDGET + "amount = 1\nperiod = '0d'\n", "budgets.period", "or a number of days (14d)"),
+        (BUDGET + "amount = 1\nperiod = '14d'\n", "budgets.starts", "goes with a period of days"),
+        (BUDGET + "amount = 1\nstarts = 2026-11-01\n", "budgets.starts", "goes with a period of days"),
+        (BUDGET + "amount = 1\nperiod = '3d'\nstarts = '2026-11-01'\n", "budgets.starts", "must be a date"),
+        (BUDGET + "amount = 1\nunit = 'eur'\n", "budgets.unit", "'eur' is not one of usd, tokens"),
+        (BUDGET + "amount = 1\nsoft = 'most'\n", "budgets.soft", "'most' is not a number"),
+        (
+            BUDGET + "amount = 1\nperiod = 'session'\nwhere = { team = 'x' }\n",
+            "budgets.where.team",
+            "allowed: feature,",
+        ),
+        (2 * (BUDGET + "amount = 1\n"), "budgets.name", "'b' is the name of two budgets"),
+        ("[check]\nlimit = []\n", "check.limit", "not known; allowed: limits, signals, by"),
+        ("[check]\nby = ['colour']\n", "check.by", "'colour' is no dimension"),
+        ("[check]\nmax_age_hours = 0\n", "check.max_age_hours", "must be a whole number of at least 1"),
+        ("[[check.webhooks]]\nurl = 'ftp://x'\n", "check.webhooks.url", "must begin with https:// or http://"),
+        ("[[check.webhooks]]\nurl = 'http://x'\nform = 'teams'\n", "check.webhooks.form", "is not one of slack"),
         (OVERRIDE, "prices.override", "needs a discount, a margin or at least one of input_uncached"),
         ("[[prices.override]]\ndiscount = 0.1\n", "prices.override.model", "is required"),
         (OVERRIDE + "provider = 5\ndiscount = 0.1\n", "prices.override.provider", "must be text"),
@@ -171,6 +190,43 @@ def test_alias_and_budgets(tmp_path: Path) -> None:
         Budget("all", Decimal(5000), "month", {}),
         Budget("search", Decimal("12.50"), "week", {"feature": "search", "team": "core"}),
     )
+
+
+def test_limits_mean_what_they_say(tmp_path: Path) -> None:
+    lines = (
+        "retry_rate <= 5%",
+        "retry_rate>=0.5",
+        'cost_per_request(feature = "say \\"x\\"", cohort="pro") <= +15%',
+        "cost_per_hour <= $12.50",
+        "tokens_per_minute <= 3x vs 28d",
+        "prompt_cache_share >= -20% vs 7d",
+        "budget.team.platform <= 90%",
+    )
+    listed = ", ".join(f"'{line}'" for line in lines)
+    budget = BUDGET.replace("'b'", "'team.platform'") + "amount = 1\n"
+    found = loaded(tmp_path, f"{budget}[check]\nlimits = [{listed}]\n").check.limits
+    week, day = timedelta(days=7), timedelta(hours=24)
+    assert [
+        (each.measure, dict(each.where), each.is_most, each.kind, str(each.bound), each.over, each.versus)
+        for each in found
+    ] == [
+        ("retry_rate", {}, True, "value", "0.05", day, None),
+        ("retry_rate", {}, False, "value", "0.5", day, None),
+        ("cost_per_request", {"feature": 'say "x"', "cohort": "pro"}, True, "change", "0.15", day, week),
+        ("cost_per_hour", {}, True, "value", "12.50", day, None),
+        ("tokens_per_minute", {}, True, "times", "3", day, timedelta(days=28)),
+        ("prompt_cache_share", {}, False, "change", "-0.2", day, week),
+        ("budget.team.platform", {}, True, "value", "0.9", day, None),
+    ]
+    assert found[-1].budget == "team.platform"
+    text = 'cost_per_request(feature = "x", ) <= +1.5% vs 2w over 12h'
+    (other,) = loaded(tmp_path, f"[check]\nlimits = ['{text}']\n").check.limits
+    assert (other.versus, other.over) == (timedelta(weeks=2), timedelta(hours=12))
+
+
+def test_drivers_of_measures_are_drivers() -> None:
+    for measure in MEASURES.values():
+        assert set(measure.drivers) <= set(factors.NAMES), measure.name
 
 
 def test_rules_and_tiers_keep_their_order(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def check(
     infercost ingest logs logs/ && infercost check
     infercost check --quiet
     infercost check --format github
-    infercost check --write junit=check.xml --write prometheus=/var/lib/node_exporter/infercost.prom
+    infercost check --write junit=check.xml --write prometheus=infercost.prom
     infercost check --dry-run
     """
     from infercost.analyze import incidents

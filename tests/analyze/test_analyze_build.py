@@ -386,6 +386,30 @@ def test_budgets_count_the_running_period_up_to_the_end_of_the_window() -> None:
     assert day.projected == Decimal(0)
 
 
+def test_budgets_of_tokens_of_counted_days_and_of_sessions() -> None:
+    budgets = (
+        Budget("tokens", Decimal(40), "3d", {"feature": "search"}, "tokens", Decimal("0.5"), starts=date(2026, 10, 30)),
+        Budget("talk", Decimal(5), "session", {}),
+        Budget("long talk", Decimal(15), "session", {"feature": "chat"}, "tokens"),
+    )
+    rows = [
+        attempt("2026-11-10", "1", "search"),
+        attempt("2026-11-11", "1", "search"),
+        attempt("2026-11-13", "1", "search"),
+        attempt("2026-11-14", "2", session_id="a"),
+        attempt("2026-11-12", "4", session_id="a"),
+        attempt("2026-11-14", "5", session_id="b"),
+        attempt("2026-11-13", "50", session_id="c"),
+    ]
+    tokens, talk, long = report(rows, config=Config(budgets=budgets)).budgets
+    # Periods of three days begin on 30 October; the one of the 14th began on the 14th, but for the window's end.
+    assert (tokens.period_start, tokens.period_end, tokens.unit) == (date(2026, 11, 14), date(2026, 11, 17), "tokens")
+    assert (tokens.spent, tokens.soft, tokens.hard) == (Decimal(0), 0.5, 1.0)
+    assert (talk.sessions, talk.sessions_over, talk.spent) == (2, 1, Decimal(6))
+    assert (long.sessions, long.sessions_over, long.spent) == (2, 1, Decimal(22))
+    assert (talk.projected, talk.gone_at) == (None, None)
+
+
 def test_a_baseline_without_an_attempt_is_named_and_not_compared_with() -> None:
     found = report(RISE, since="1d", until="2026-11-09")
     assert found.baseline is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercost.analyze.windows import baseline_window, period_window, resolve_window, start_of_day
+from infercost.analyze.windows import baseline_window, counted_window, period_window, resolve_window, start_of_day
 from infercost.errors import UsageError
 
 NOW = datetime(2026, 11, 18, 14, 25, 30, 500, tzinfo=UTC)
@@ -136,6 +136,16 @@ def test_budget_periods(moment: str, period: str, start: str, end: str) -> None:
 ZONES = st.sampled_from(["UTC", BERLIN, "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "Pacific/Apia"])
 # Samoa left out a whole day in 2011; attempts before 2015 are rejected at ingest.
 MOMENTS = st.datetimes(datetime(2015, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(st.integers(1, 400), st.dates(date(2015, 1, 1), date(2030, 1, 1)), MOMENTS, ZONES)
+def test_counted_periods_follow_each_other_from_their_first_day(
+    days: int, starts: date, moment: datetime, zone: str
+) -> None:
+    window = counted_window(moment, days, starts, zone)
+    assert window.start.astimezone(UTC) <= moment < window.end.astimezone(UTC)
+    assert (window.start.date() - starts).days % days == 0
+    assert (window.end.date() - window.start.date()).days == days
 
 
 @given(st.integers(1, 400), MOMENTS, ZONES)

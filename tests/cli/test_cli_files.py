@@ -53,6 +53,8 @@ def test_the_examples_of_init_are_valid(cli: Cli, tmp_path: Path) -> None:
 
     assert len(found.rules or ()) == 6
     assert len(found.budgets) == 2
+    assert len(found.check.limits) == 3
+    assert [each.form for each in found.check.webhooks] == ["slack"]
     assert [each.currency for each in found.price_overrides] == ["USD", "USD", "EUR"]
     assert found.price_overrides[1].scope == {"team": "search"}
     assert len(found.aliases) == 1
@@ -70,13 +72,14 @@ def test_report_writes_the_page_and_says_where(ask: Cli, tmp_path: Path) -> None
 
 
 def test_report_on_stdout_is_only_the_report(ask: Cli, tmp_path: Path) -> None:
-    as_json = ask("report", "--until", UNTIL, "--format", "json")
-    markdown = ask("report", "--until", UNTIL, "--format", "markdown")
-    terminal = ask("report", "--until", UNTIL, "--format", "terminal")
+    window = ("--since", "2d", "--until", UNTIL, "--compare", "none")
+    as_json, markdown, terminal = (
+        ask("report", *window, "--format", form) for form in ("json", "markdown", "terminal")
+    )
 
     assert json.loads(as_json.text)["format_version"] >= 1
-    assert markdown.text.startswith("**Spend rose")
-    assert "Spend rose" in terminal.text
+    assert markdown.text.startswith("**Spend was")
+    assert "Spend was" in terminal.text
     assert {as_json.err, markdown.err, terminal.err} == {""}
     assert list(tmp_path.iterdir()) == []
 
@@ -84,8 +87,8 @@ def test_report_on_stdout_is_only_the_report(ask: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["json", "markdown", "terminal"])
 def test_report_writes_the_same_to_a_file(ask: Cli, tmp_path: Path, form: str) -> None:
     clock = {"INFERCOST_NOW": "2026-11-20T00:00:00Z"}
-    shown = ask("report", "--until", UNTIL, "--format", form, **clock)
-    done = ask("report", "--until", UNTIL, "--format", form, "-o", "report.out", **clock)
+    command = ("report", "--since", "2d", "--until", UNTIL, "--compare", "none", "--format", form)
+    shown, done = ask(*command, **clock), ask(*command, "-o", "report.out", **clock)
 
     assert (done.code, done.out) == (0, b"")
     assert [line.rstrip() for line in (tmp_path / "report.out").read_text().splitlines()] == [

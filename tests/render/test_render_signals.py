@@ -98,3 +98,17 @@ def test_a_budget_is_judged_by_where_it_will_be(spent: str, gone: bool, projecte
         projected=first.projected if projected else None,
     )
     assert budgets.state(use) == state
+
+
+def test_budgets_of_tokens_and_of_sessions_in_words() -> None:
+    first, _ = sample_budgets()
+    tokens = replace(first, unit="tokens", period="14d")
+    assert budgets.used_text(tokens) == "28.4 k tokens of 60.0 k tokens every 14 days"
+    assert "60.9 k tokens by its end" in budgets.forecast_text(tokens, "UTC")
+    talk = replace(first, period="session", sessions=210, sessions_over=4, projected=None, gone_at=None)
+    assert budgets.used_text(talk) == (
+        "$28,416 at most, of $60,000 a session; 4 of 210 sessions of the last day are over it"
+    )
+    assert budgets.state(talk) == "ok"
+    assert budgets.state(replace(first, gone_at=None, soft=0.4)) == "warn"
+    assert budgets.state(replace(first, hard=0.4)) == "bad"
