@@ -221,8 +221,8 @@ def _play(
         store = logs.play(shared, shared.simulate(seed, days, effects, scale), effects, Path(name))
         with connect(store) as connection:
             first, until = prices.START, prices.START + timedelta(days=days)
-            parts, tier = read_parts(Sums(connection, store.snapshot(), None), ("feature",), first, until)
-            alarms = [*_alarms(parts, tier, days * 24), *_prices(connection, days)]
+            parts, tiers = read_parts(Sums(connection, store.snapshot(), None), ("feature",), first, until)
+            alarms = [*_alarms(parts, tiers, days * 24), *_prices(connection, days)]
             told = _dollars(connection, own) if own else NEVER
     return parts[0].columns["cost_usd"], sorted(alarms, key=lambda each: each.hour), told
 
@@ -238,23 +238,21 @@ def _dollars(connection: Any, own: tuple[str, ...]) -> float:
     return float(sum(line.effect for line in lines if line.name in drivers))
 
 
-def _alarms(parts: Any, tier: str | None, hours: int) -> list[Alarm]:
+def _alarms(parts: Any, tiers: dict[str, float], hours: int) -> list[Alarm]:
     found = []
     for part in parts:
         scope = tuple(part.scope.items())
         for measure in WATCHED:
-            series = series_of(part, measure, tier)
-            if series is None:
-                continue
-            places = len(series.size) - LEAST_WEEKS * series.week
-            above = np.flatnonzero(detect(series, places).score > 1) + LEAST_WEEKS * series.week
-            last = -CALM
-            for place in above:
-                hour = int(place) * part.piece
-                if hour - last >= CALM:
-                    found.append(Alarm(hour, measure.name, scope))
-                # It goes on firing while it is above, and is told anew when it was quiet for a day.
-                last = hour
+            for _, series in series_of(part, measure, tiers):
+                places = len(series.size) - LEAST_WEEKS * series.week
+                above = np.flatnonzero(detect(series, places).score > 1) + LEAST_WEEKS * series.week
+                last = -CALM
+                for place in above:
+                    hour = int(place) * part.piece
+                    if hour - last >= CALM:
+                        found.append(Alarm(hour, measure.name, scope))
+                    # It goes on firing while it is above, and is told anew when it was quiet for a day.
+                    last = hour
         found += [
             Alarm(hour, "p95_prompt_tokens", scope)
             for hour in range(LEAST_WEEKS * WEEK, hours)

@@ -8,8 +8,6 @@ from infercost import assets
 from infercost.analyze import windows
 from infercost.config import Config
 from infercost.errors import UsageError
-from infercost.pricing.book import book_version
-from infercost.pricing.run import prepare, price
 from infercost.store import Snapshot, Store
 from infercost.store.views import relation
 
@@ -33,6 +31,9 @@ class Repriced:
     @property
     def text(self) -> str:
         """What the figures are then, in words."""
+        # Prices take longer to import than most questions take to answer.
+        from infercost.pricing.book import book_version
+
         if self.as_of is None:
             return f"priced anew by {book_version()} and the configuration of today (stored costs stay)"
         moment = self.as_of.astimezone(UTC)
@@ -80,6 +81,8 @@ def price_anew(
     connection: "duckdb.DuckDBPyConnection", repriced: Repriced, source: str, target: str, stored_prices: str
 ) -> None:
     """Make the view `target`: the attempts of `source` by other prices; the rest is as in `open_prices`."""
+    from infercost.pricing.run import price
+
     open_prices(connection, repriced.settings, stored_prices)
     price(connection, repriced.settings, source, target, repriced.as_of)
 
@@ -89,6 +92,8 @@ def open_prices(connection: "duckdb.DuckDBPyConnection", settings: Config, store
 
     `stored_prices` is the SELECT of those.
     """
+    from infercost.pricing.run import prepare
+
     # Tables of the connection's own: the view of the store would hide them.
     connection.execute("DROP VIEW IF EXISTS temp.model_map")
     prepare(connection, settings, assets.cache_folder())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from infercost import schema
 from infercost.analyze.detect import LEAST_COUNT, LEAST_WEEKS, PIECES, WEEK, Series, began, detect
 from infercost.analyze.findings import Finding, Kind, Outcome
 from infercost.analyze.limits import HISTOGRAM_BASE
@@ -88,17 +87,17 @@ def watch(sums: "Sums", by: Sequence[str], until: datetime, oldest: datetime) ->
     if until - first < timedelta(weeks=LEAST_WEEKS):
         reason = f"{(until - first).days} days of history; what is usual is known from {7 * LEAST_WEEKS} on"
         return [_unknown(each, reason) for each in WATCHED], []
-    parts, tier = read_parts(sums, by, first, until)
+    parts, tiers = read_parts(sums, by, first, until)
     findings: list[Finding] = []
     alerts: list[Alert] = []
     for watched in WATCHED:
-        there = [(part, series) for part in parts if (series := series_of(part, watched, tier))]
+        there = [(part, *found) for part in parts for found in series_of(part, watched, tiers)]
         if not there:
             continue
-        looked = [_look(part, watched, series, tier, until) for part, series in there]
+        looked = [_look(part, watched, title, series, until) for part, title, series in there]
         firing = [alert for _, alert in looked if alert]
         if watched.name == PERCENTILE:
-            drifting = [alert for part, _ in there if (alert := _drift(part, watched, until))]
+            drifting = [alert for part, *_ in there if (alert := _drift(part, watched, until))]
             firing += [each for each in drifting if each.scope not in [alert.scope for alert in firing]]
         few = f"fewer than {LEAST_COUNT} of its requests a day"
         is_judged = any(judged for judged, _ in looked)
@@ -107,10 +106,12 @@ def watch(sums: "Sums", by: Sequence[str], until: datetime, oldest: datetime) ->
     return findings, alerts
 
 
-def read_parts(sums: "Sums", by: Sequence[str], first: datetime, until: datetime) -> tuple[list[Part], str | None]:
-    """Return everything and each value of the columns `by` in [first, until), and the tier whose share is watched."""
+def read_parts(
+    sums: "Sums", by: Sequence[str], first: datetime, until: datetime
+) -> tuple[list[Part], Mapping[str, float]]:
+    """Return everything and each value of the columns `by` in [first, until), and the dollars of a token by tier."""
     columns = ((), *((name,) for name in by))
-    return [part for each in columns for part in _parts(sums, each, first, until)], _dearest_tier(sums, first, until)
+    return [part for each in columns for part in _parts(sums, each, first, until)], _tier_prices(sums, first, until)
 
 
 def _unknown(watched: Measure, reason: str) -> Finding:
@@ -138,7 +139,7 @@ def _finding(watched: Measure, alerts: Sequence[Alert]) -> Finding:
     )
 
 
-def _look(part: Part, watched: Measure, series: Series, tier: str | None, until: datetime) -> tuple[bool, Alert | None]:
+def _look(part: Part, watched: Measure, title: str, series: Series, until: datetime) -> tuple[bool, Alert | None]:
     """Return whether a signal of a part could be judged, and what fires."""
     count = len(series.size)
     scores = detect(series, max(1, HOLD // part.piece))
@@ -149,9 +150,9 @@ def _look(part: Part, watched: Measure, series: Series, tier: str | None, until:
     if not (score > 1 or (highest > 1 and score > HALF)):
         return True, None
     start = max(0, count - series.recent) + began(scores.distance[-series.recent :])
-    title = f"{watched.title} to {tier}" if watched.name == TIER_SHARE else watched.title
     value, usual = _means(series, scores.usual, start)
-    return True, Alert(watched, title, part.scope, until - (count - start) * part.piece * HOUR, value, usual, highest)
+    since = until - (count - start) * part.piece * HOUR
+    return True, Alert(watched, title, part.scope, since, value, usual, highest)
 
 
 def _drift(part: Part, watched: Measure, until: datetime) -> Alert | None:
@@ -198,40 +199,49 @@ def _means(series: Series, usual: "NDArray[np.float64]", start: int) -> tuple[fl
     return float(top[known].sum() / size), float((expected[known] * bottom[known]).sum() / size)
 
 
-def series_of(part: Part, watched: Measure, tier: str | None) -> Series | None:
-    """Return a signal of a part, None where the logs do not tell of it."""
+def series_of(part: Part, watched: Measure, tiers: Mapping[str, float]) -> Iterator[tuple[str, Series]]:
+    """Yield the series of a signal of a part with their titles; none where the logs do not tell of it.
+
+    Of the share of a tier there is one for every tier that is dearer than the part: more requests to it cost more.
+    """
     size = part.columns[watched.count]
+    if not size.any():
+        return
     if watched.name == TIER_SHARE:
-        if tier is None or not part.tiers:
-            return None
-        top = part.tiers.get(tier, np.zeros(len(size)))
-    elif watched.name == PERCENTILE:
+        requests = {tier: part.tiers[tier].sum() for tier in part.tiers if tier in tiers}
+        usual = sum(count * tiers[tier] for tier, count in requests.items()) / max(sum(requests.values()), 1)
+        for tier in sorted(requests):
+            if tiers[tier] > usual:
+                yield f"{watched.title} to {tier}", _made(part, watched, part.tiers[tier], size)
+        return
+    if watched.name == PERCENTILE:
         top = _percentiles(part.lengths, 0.95)
     else:
         top = np.sum([part.columns[name] for name in watched.top], axis=0)
-    if not size.any() or not len(top) or (watched.sign < 0 and not top.any()):
-        # Of a cache that was never used nothing can be lost.
-        return None
-    if watched.name == TIER_SHARE:
-        bottom = size
-    else:
+    # Of a cache that was never used nothing can be lost.
+    if len(top) and (watched.sign > 0 or top.any()):
         minutes = part.piece * 3600 / watched.per if watched.per else 1.0
         bottom = part.columns[watched.bottom] if watched.bottom else np.full(len(size), minutes)
+        yield watched.title, _made(part, watched, top, bottom)
+
+
+def _made(part: Part, watched: Measure, top: "NDArray[np.float64]", bottom: "NDArray[np.float64]") -> Series:
+    size = part.columns[watched.count]
     return Series(top, bottom, size, watched.unit == SHARE, watched.sign, WEEK // part.piece)
 
 
-def _dearest_tier(sums: "Sums", first: datetime, until: datetime) -> str | None:
-    """Return the tier whose requests cost most each: more of it costs more."""
-    import pyarrow.compute as pc
-
+def _tier_prices(sums: "Sums", first: datetime, until: datetime) -> dict[str, float]:
+    """Return what a token of each tier costs, US dollars; tiers without tokens are left out."""
     rows = sums.hourly(("model_tier",), first, until)
-    found = rows.group_by("model_tier").aggregate([("cost_usd", "sum"), ("requests", "sum")])
-    found = found.filter(
-        pc.and_(pc.greater(found["requests_sum"], 0), pc.not_equal(found["model_tier"], schema.UNATTRIBUTED))
-    )
-    names, costs, counts = (found[name].to_pylist() for name in ("model_tier", "cost_usd_sum", "requests_sum"))
-    each = {name: float(cost or 0) / count for name, cost, count in zip(names, costs, counts, strict=True)}
-    return max(sorted(each), key=each.__getitem__, default=None) if len(each) > 1 else None
+    columns = ("cost_usd", "input_tokens", "output_tokens")
+    found = rows.group_by("model_tier").aggregate([(name, "sum") for name in columns])
+    names = found["model_tier"].to_pylist()
+    costs, read, written = (found[f"{name}_sum"].to_pylist() for name in columns)
+    return {
+        name: float(cost or 0) / (into + out)
+        for name, cost, into, out in zip(names, costs, read, written, strict=True)
+        if into + out
+    }
 
 
 def _parts(sums: "Sums", by: tuple[str, ...], first: datetime, until: datetime) -> Iterator[Part]:
