@@ -10,6 +10,7 @@ cost more than the same hours of those weeks by a threshold that fires once a mo
 import argparse
 import statistics
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from math import isnan
@@ -238,7 +239,7 @@ def _dollars(connection: Any, own: tuple[str, ...]) -> float:
     return float(sum(line.effect for line in lines if line.name in drivers))
 
 
-def _alarms(parts: Any, tiers: dict[str, float], hours: int) -> list[Alarm]:
+def _alarms(parts: Any, tiers: Mapping[str, float], hours: int) -> list[Alarm]:
     found = []
     for part in parts:
         scope = tuple(part.scope.items())
