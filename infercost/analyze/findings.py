@@ -49,7 +49,8 @@ class Cause:
 class Finding:
     """One thing that was checked.
 
-    `key` is the same in every run; `measure` is one of config.limits, where it is about one. `value` and `usual` are in
+    `key` is the same in every run; `measure` is one of config.limits, where it is about one. `scope` is the part that
+    is told, `parts` are all that fire (`feature=search`; empty text: everything). `value` and `usual` are in
     `unit` (see config.limits; events have the unit event); `low` and `high` are the bounds that the value was held
     against. `size` says how bad it is, so that a run can tell whether it became worse. `dollars_per_day` is what it
     costs now, `causes` why, where it fired and that is known.
@@ -62,6 +63,7 @@ class Finding:
     unit: str
     measure: str | None = None
     scope: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
     value: float | None = None
     usual: float | None = None
     low: float | None = None

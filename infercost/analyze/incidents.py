@@ -12,12 +12,13 @@ WORSE = 1.5
 
 @dataclass(frozen=True)
 class Told:
-    """An incident as it was told: when first, how bad, and in which words."""
+    """An incident as it was told: when first, how bad, in which words, and of which parts of the spend."""
 
     first: datetime
     size: float
     title: str
     kind: Kind
+    parts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Memory:
 
 
 def is_known(finding: Finding, memory: Memory) -> bool:
-    """Return whether a finding was told already and is no worse since."""
+    """Return whether a finding was told already and is no worse since: neither larger nor of a part more."""
     told = memory.told.get(finding.key)
-    return told is not None and finding.size <= WORSE * told.size
+    return told is not None and finding.size <= WORSE * told.size and told.parts.issuperset(finding.parts)
 
 
 def compare(made: Checked, memory: Memory) -> tuple[Checked, Memory]:
@@ -46,7 +47,8 @@ def compare(made: Checked, memory: Memory) -> tuple[Checked, Memory]:
             before = memory.told.get(finding.key)
             size = finding.size if finding.news in (News.NEW, News.WORSE) or before is None else before.size
             first = before.first if before else made.checked_at
-            kept[finding.key] = Told(first, size, finding.title, finding.kind)
+            parts = frozenset(finding.parts) | (before.parts if before else frozenset())
+            kept[finding.key] = Told(first, size, finding.title, finding.kind, parts)
     outcomes = {each.key: each.outcome for each in findings}
     is_blind = any(each.key == "data" for each in findings)
     over = []

@@ -132,11 +132,16 @@ def _finding(watched: Measure, alerts: Sequence[Alert]) -> Finding:
         title=told.title,
         outcome=Outcome.FIRED,
         scope=told.scope,
+        parts=tuple(sorted({_named(each.scope) for each in alerts})),
         value=told.value,
         usual=told.usual,
         size=max(each.score for each in alerts),
         since=worst.since,
     )
+
+
+def _named(scope: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in scope.items())
 
 
 def _look(part: Part, watched: Measure, title: str, series: Series, until: datetime) -> tuple[bool, Alert | None]:

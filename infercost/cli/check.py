@@ -88,10 +88,9 @@ def check(
 
 def _note(kept: "Memory") -> dict[str, Any]:
     """Return what is remembered until the next check."""
-    told = {
-        key: {"first": each.first.isoformat(), "size": each.size, "title": each.title, "kind": each.kind}
-        for key, each in kept.told.items()
-    }
+    from infercost.render.json import plain
+
+    told = {key: {**plain(each), "parts": sorted(each.parts)} for key, each in kept.told.items()}
     return {"version": _VERSION, "told": told, "unknown": sorted(kept.unknown)}
 
 
@@ -106,7 +105,13 @@ def _remembered(note: Any) -> "Memory":
         return Memory()
     try:
         told = {
-            key: Told(datetime.fromisoformat(each["first"]), float(each["size"]), each["title"], Kind(each["kind"]))
+            key: Told(
+                datetime.fromisoformat(each["first"]),
+                float(each["size"]),
+                each["title"],
+                Kind(each["kind"]),
+                frozenset(each["parts"]),
+            )
             for key, each in note["told"].items()
         }
         return Memory(told, frozenset(note["unknown"]))

@@ -34,6 +34,18 @@ def test_new_ongoing_worse_over() -> None:
     assert fourth.over[0].since == NOW
 
 
+def test_a_part_more_is_told_and_a_part_less_is_not() -> None:
+    def of(*parts: str) -> Checked:
+        return checked(replace(finding(), parts=parts))
+
+    _, memory = compare(of("feature=a"), Memory())
+    spread, memory = compare(of("feature=a", "feature=b"), memory)
+    assert spread.findings[0].news is News.WORSE
+    for parts in (("feature=b",), ("feature=a", "feature=b"), ("feature=a",)):
+        later, memory = compare(of(*parts), memory)
+        assert later.findings[0].news is News.ONGOING
+
+
 def test_what_could_not_be_told_is_neither_over_nor_forgotten() -> None:
     memory = Memory({"limit:a": Told(NOW - timedelta(days=1), 1.0, "a", Kind.LIMIT)})
     for blind in (checked(finding(outcome=Outcome.UNKNOWN)), checked(finding("data", Outcome.UNKNOWN))):
