@@ -76,6 +76,7 @@ def test_the_committed_sample_is_what_the_generator_writes(tmp_path: Path, truth
     assert (tmp_path / "truth.json").read_bytes() == TRUTH.read_bytes()
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_company(tmp_path: Path) -> None:
     command = [*generator(tmp_path), "--seed", "1"]
     subprocess.run(command, check=True, capture_output=True)

@@ -424,10 +424,10 @@ def test_kept_sums_change_nothing(check: World, calm_store: Path, cli: Cli, tmp_
     settings = LIMITS.replace("signals = false", 'by = ["feature", "endpoint"]')
     kept = tmp_path / "infercost-store" / "check"
     shutil.copytree(calm_store, tmp_path / "infercost-store")
-    write(tmp_path, settings, failing, since=NOW - timedelta(days=2), until=NOW - timedelta(days=1))
+    write(tmp_path, settings, calm, until=NOW - timedelta(days=1))
     assert cli("ingest", "logs", "acme.jsonl").code == 0
     check(now=NOW - timedelta(days=1))
-    write(tmp_path, settings, failing, since=NOW - timedelta(days=2))
+    write(tmp_path, settings, calm)
     assert cli("ingest", "logs", "acme.jsonl").code == 0
     with_kept = check("--format", "json", "--fresh", "--dry-run").text
     files = list(kept.glob("sums-*.parquet"))

@@ -46,6 +46,10 @@ def _totals(lab: "Lab", store: str) -> tuple[Any, ...]:
     return sums
 
 
+FEW = 2
+"""Variants that are read in every order in the standard run; the others are in the slow one."""
+
+
 @pytest.mark.parametrize("variant", TOTALS)
 def test_logs_alone_give_what_they_hold(variant: str, lab: "Lab") -> None:
     result = lab.ingest(_file(variant, "logs"))
@@ -53,7 +57,10 @@ def test_logs_alone_give_what_they_hold(variant: str, lab: "Lab") -> None:
     assert result.total("rejected") == result.total("contradictions") == 0
 
 
-@pytest.mark.parametrize("variant", TOTALS)
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param(each, marks=() if number < FEW else pytest.mark.slow) for number, each in enumerate(TOTALS)],
+)
 def test_logs_and_traces_give_the_totals_of_traces_in_any_order(variant: str, lab: "Lab") -> None:
     files = {signal: _file(variant, signal) for signal in ("traces", "logs")}
     for number, order in enumerate(itertools.permutations(files.values())):
