@@ -298,20 +298,17 @@ def _spread_out(
     rows: "pa.Table", column: str, hours: "NDArray[np.int64]", count: int
 ) -> "dict[str, NDArray[np.float64]]":
     """Return the sums of a column of maps: for each key what every hour has of it."""
-    found: dict[str, NDArray[np.float64]] = {}
     maps = rows[column].combine_chunks()
-    lengths = np.diff(maps.offsets.to_numpy())
-    owner = np.repeat(hours, lengths)
-    first, last = maps.offsets[0].as_py(), maps.offsets[len(maps)].as_py()
-    keys = np.array(
-        maps.keys.to_pylist()[first:last] if len(maps.keys) >= last else maps.keys.to_pylist(), dtype=object
-    )
-    items = maps.items.to_numpy(zero_copy_only=False)
-    items = items[first:last] if len(items) >= last else items
-    for key in dict.fromkeys(keys):
-        chosen = keys == key
-        found[key] = np.bincount(owner[chosen], weights=items[chosen].astype(float), minlength=count).astype(float)
-    return found
+    offsets = maps.offsets.to_numpy()
+    owner = np.repeat(hours, np.diff(offsets))
+    entries = slice(offsets[0], offsets[-1])
+    keys = maps.keys.dictionary_encode()
+    counts = maps.items.to_numpy(zero_copy_only=False)[entries].astype(float)
+    names = keys.dictionary.to_pylist()
+    # One place for every key and hour.
+    places = keys.indices.to_numpy(zero_copy_only=False)[entries].astype(np.int64) * count + owner
+    sums = np.bincount(places, weights=counts, minlength=len(names) * count).reshape(len(names), count)
+    return {name: sums[number] for number, name in enumerate(names)}
 
 
 def _percentiles(lengths: "Mapping[str, NDArray[np.float64]]", share: float) -> "NDArray[np.float64]":
