@@ -170,31 +170,43 @@ def _spread(
     Of a share, requests that go together (one token share each) vary more than single ones, never less.
     """
     least_factor, step = float(series.is_share), max(1, series.week // 7)
+    starts = np.arange(first, len(distance), step)
+    squares, chance = (_before(each, starts, series.recent) for each in (distance**2, variance))
+    usable = np.isfinite(squares) & np.isfinite(chance)
+    most = (CLIP * _MAD_TO_DEVIATION) ** 2 * _median(np.where(usable, squares, np.nan).T) + 1e-12
+    squares = np.minimum(squares, most[:, None])
+    factor, apart = _fit(np.where(usable, squares - least_factor * chance, 0), np.where(usable, chance, 0), usable)
+    days = np.repeat(np.arange(len(starts)), step)[: len(distance) - first]
     spread = np.full(len(distance), np.nan)
-    for start in range(first, len(distance), step):
-        known = slice(max(0, start - series.recent), start)
-        squares, chance = distance[known] ** 2, variance[known]
-        usable = np.isfinite(squares) & np.isfinite(chance)
-        if usable.sum() < LEAST_RESIDUALS:
-            continue
-        squares, chance = squares[usable], chance[usable]
-        squares = np.minimum(squares, (CLIP * _MAD_TO_DEVIATION) ** 2 * np.median(squares) + 1e-12)
-        factor, apart = _fit(squares - least_factor * chance, chance)
-        day = slice(start, start + step)
-        spread[day] = np.sqrt((least_factor + factor) * variance[day] + apart)
+    spread[first:] = np.sqrt((least_factor + factor[days]) * variance[first:] + apart[days])
+    spread[first:][usable.sum(axis=1)[days] < LEAST_RESIDUALS] = np.nan
     return np.where(spread > 0, spread, np.nan)
 
 
-def _fit(wanted: "NDArray[np.float64]", chance: "NDArray[np.float64]") -> tuple[float, float]:
-    """Return the factor and the constant, neither negative, with which `chance` is nearest to `wanted`."""
-    apart, size = float(chance.var()), float((chance**2).sum())
-    factor = float(((chance - chance.mean()) * (wanted - wanted.mean())).mean()) / apart if apart else 0.0
-    constant = float(wanted.mean()) - factor * float(chance.mean())
-    if factor < 0 or not apart:
-        return 0.0, max(0.0, float(wanted.mean()))
-    if constant < 0:
-        return max(0.0, float((chance * wanted).sum()) / size if size else 0.0), 0.0
-    return factor, constant
+def _before(values: "NDArray[np.float64]", starts: "NDArray[np.int64]", count: int) -> "NDArray[np.float64]":
+    """Return for each of `starts` the `count` values before it; nan before the first."""
+    padded = np.concatenate([np.full(count, np.nan), values])
+    return np.lib.stride_tricks.sliding_window_view(padded, count)[starts]
+
+
+def _fit(
+    wanted: "NDArray[np.float64]", chance: "NDArray[np.float64]", usable: "NDArray[np.bool_]"
+) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Return for each row the factor and the constant, neither negative, with which `chance` is nearest to `wanted`.
+
+    What is not `usable` is 0 in both.
+    """
+    count = np.maximum(usable.sum(axis=1), 1)
+    mean, middle = wanted.sum(axis=1) / count, chance.sum(axis=1) / count
+    apart = np.where(usable, chance - middle[:, None], 0)
+    square, size = (apart**2).sum(axis=1), (chance**2).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(square > 0, (apart * wanted).sum(axis=1) / square, -1.0)
+        alone = np.where(size > 0, np.maximum((chance * wanted).sum(axis=1) / size, 0), 0)
+    constant = mean - factor * middle
+    is_constant, is_factor = factor < 0, (factor >= 0) & (constant < 0)
+    factor = np.where(is_constant, 0, np.where(is_factor, alone, factor))
+    return factor, np.where(is_constant, np.maximum(mean, 0), np.where(is_factor, 0, constant))
 
 
 def _averaged(values: "NDArray[np.float64]", weight: float, first: int) -> "NDArray[np.float64]":
