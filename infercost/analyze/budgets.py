@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from infercost.analyze import queries
+from infercost.analyze.database import oldest
 from infercost.analyze.forecast import HISTORY_DAYS, forecast
-from infercost.analyze.report import BudgetUse
+from infercost.analyze.report import BudgetUse, scope_text
 from infercost.analyze.windows import counted_window, period_window, start_of_day
 from infercost.config.budgets import TOKENS
 from infercost.errors import ConfigError, UsageError
@@ -48,7 +49,7 @@ def _use(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: datetim
     ahead = forecast(days, end, period.end, ZoneInfo(zone), left=float(budget.amount - spent))
     return BudgetUse(
         name=budget.name,
-        scope=_scope(budget),
+        scope=scope_text(budget.where) or queries.EVERYTHING,
         period=budget.period,
         period_start=period.start.date(),
         period_end=period.end.date(),
@@ -81,7 +82,7 @@ def _session_use(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end:
     local = end.astimezone(ZoneInfo(zone))
     return BudgetUse(
         name=budget.name,
-        scope=_scope(budget),
+        scope=scope_text(budget.where) or queries.EVERYTHING,
         period=budget.period,
         period_start=(local - timedelta(days=1)).date(),
         period_end=local.date() + timedelta(days=1),
@@ -95,10 +96,6 @@ def _session_use(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end:
         sessions=len(amounts),
         sessions_over=sum(amount > budget.amount * budget.hard for amount in amounts),
     )
-
-
-def _scope(budget: "Budget") -> str:
-    return ", ".join(f"{column}={value}" for column, value in budget.where.items()) or queries.EVERYTHING
 
 
 def _ratio(spent: Decimal, budget: "Budget") -> float:
@@ -127,9 +124,9 @@ def _days(connection: "duckdb.DuckDBPyConnection", budget: "Budget", end: dateti
     today = end.astimezone(local).date()
     last = start_of_day(today, local)
     first = start_of_day(today - timedelta(days=HISTORY_DAYS), local)
-    (oldest,) = connection.execute("SELECT min(started_at) FROM attempts").fetchall()[0]
+    began = oldest(connection)
     # The first day of a log begins with its first record, so it is no whole day.
-    from_day = max(first.date(), oldest.astimezone(local).date() + timedelta(days=1)) if oldest else today
+    from_day = max(first.date(), began.astimezone(local).date() + timedelta(days=1)) if began else today
     found = {from_day + timedelta(days=number): 0.0 for number in range((today - from_day).days)}
     parameters: dict[str, queries.Value] = {"since": first, "until": last, "zone": zone, "bucket": "day"}
     table = queries.run(

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from infercost.analyze import explain, queries, watch
 from infercost.analyze.budgets import budget_use
-from infercost.analyze.database import connect
+from infercost.analyze.database import connect_to, newest, oldest
 from infercost.analyze.drivers import events
 from infercost.analyze.drivers.cells import Span
 from infercost.analyze.findings import Cause, Checked, Finding, Kind, Outcome
 from infercost.analyze.incidents import is_known
 from infercost.analyze.limits import HOUR, check_limit
 from infercost.analyze.report import BudgetUse, Window
-from infercost.analyze.sums import Sums, newest
+from infercost.analyze.sums import Sums
 from infercost.config.limits import MEASURES, TIER
 from infercost.errors import NoDataError, UsageError
 
@@ -55,19 +55,19 @@ def make_check(store: "Store", settings: "Config", now: datetime, memory: "Memor
     Whole hours are judged, up to the one that holds the newest attempt. What `memory` has told already is not explained
     again. Raises NoDataError for an empty store.
     """
-    with connect(store) as connection:
-        latest = newest(connection, now)
-        if latest is None:
+    snapshot = store.snapshot()
+    with connect_to(snapshot) as connection:
+        latest, began = newest(connection, now), oldest(connection)
+        if latest is None or began is None:
             raise NoDataError("the store is empty", hint="read logs into it first: infercost ingest logs PATH")
-        (oldest,) = connection.execute("SELECT min(started_at) FROM attempts").fetchall()[0]
         until = min(_hour(latest), _hour(now))
         uses = budget_use(connection, settings, now)
         made = Checked(now, until, latest, settings.zone, (), uses)
         if now - latest > settings.check.max_age:
             return replace(made, findings=(_stale(now, latest, settings),))
-        sums = Sums(connection, store.snapshot(), store.folder / FOLDER)
-        findings, alerts = _signals(sums, settings, until, oldest)
-        findings += _limits(sums, settings, uses, until, oldest)
+        sums = Sums(connection, snapshot, store.folder / FOLDER)
+        findings, alerts = _signals(sums, settings, until, began)
+        findings += _limits(sums, settings, uses, until, began)
         findings += _events(connection, until)
         causes = _Causes(connection, settings, until, alerts)
         return replace(made, findings=tuple(each if is_known(each, memory) else causes.of(each) for each in findings))
@@ -92,12 +92,12 @@ def _stale(now: datetime, latest: datetime, settings: "Config") -> Finding:
     )
 
 
-def _signals(sums: Sums, settings: "Config", until: datetime, oldest: datetime) -> "tuple[list[Finding], list[Alert]]":
-    return watch.watch(sums, settings.check.by, until, oldest) if settings.check.signals else ([], [])
+def _signals(sums: Sums, settings: "Config", until: datetime, began: datetime) -> "tuple[list[Finding], list[Alert]]":
+    return watch.watch(sums, settings.check.by, until, began) if settings.check.signals else ([], [])
 
 
 def _limits(
-    sums: Sums, settings: "Config", uses: Sequence[BudgetUse], until: datetime, oldest: datetime
+    sums: Sums, settings: "Config", uses: Sequence[BudgetUse], until: datetime, began: datetime
 ) -> list[Finding]:
     """Return how the limits stand, and every budget; a limit of a budget takes the place of its own hard limit."""
     zone = ZoneInfo(settings.zone)
@@ -107,7 +107,7 @@ def _limits(
         if limit.budget is not None:
             bounds[limit.budget] = float(limit.bound)
         else:
-            found.append(check_limit(limit, sums, until, oldest, zone))
+            found.append(check_limit(limit, sums, until, began, zone))
     return [*found, *(_budget(use, bounds.get(use.name, use.hard)) for use in uses)]
 
 

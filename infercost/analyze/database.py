@@ -4,14 +4,16 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercost import engine
 from infercost.analyze import queries
-from infercost.analyze.reading import Reading, reprice_attempts
+from infercost.analyze.reading import Reading, Repriced, reprice_attempts
+from infercost.engine import moment
 from infercost.errors import QueryError
-from infercost.store import Store, views
+from infercost.store import Snapshot, Store, views
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,13 +30,34 @@ def connect(source: Store | Reading) -> Iterator["duckdb.DuckDBPyConnection"]:
     It stays the same however long it is used.
     """
     reading = source if isinstance(source, Reading) else Reading(source)
-    snapshot = reading.store.snapshot(reading.at_commit)
+    with connect_to(reading.store.snapshot(reading.at_commit), reading.repriced) as connection:
+        yield connection
+
+
+@contextmanager
+def connect_to(snapshot: Snapshot, repriced: Repriced | None = None) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """Give a connection over a snapshot, with other prices in the place of the stored costs where there are any."""
     with tempfile.TemporaryDirectory(prefix="infercost-") as spill, engine.connect(Path(spill)) as connection:
         views.attach(connection, snapshot)
-        if reading.repriced is not None:
-            reprice_attempts(connection, snapshot, reading.repriced)
+        if repriced is not None:
+            reprice_attempts(connection, snapshot, repriced)
         views.create(connection, queries.views())
         yield connection
+
+
+def oldest(connection: "duckdb.DuckDBPyConnection") -> datetime | None:
+    """Return the start of the oldest attempt; None in an empty store."""
+    found: datetime | None = connection.execute("SELECT min(started_at) FROM attempts").fetchall()[0][0]
+    return found
+
+
+def newest(connection: "duckdb.DuckDBPyConnection", before: datetime) -> datetime | None:
+    """Return the start of the newest attempt before a moment, from the days up to it alone."""
+    found: datetime | None = connection.execute(
+        f"SELECT max(started_at) FROM attempts "
+        f"WHERE day <= cast({moment(before)} AS DATE) AND started_at < {moment(before)}"
+    ).fetchall()[0][0]
+    return found
 
 
 def select(connection: "duckdb.DuckDBPyConnection", text: str) -> "pa.Table":

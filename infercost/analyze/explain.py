@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infercost import engine
 from infercost.analyze import windows
 from infercost.analyze.build import CURRENCY
-from infercost.analyze.database import connect
+from infercost.analyze.database import connect, oldest
 from infercost.analyze.drivers import (
     cells,
     details,
@@ -133,7 +133,7 @@ def explain(connection: "duckdb.DuckDBPyConnection", question: Question, zone: s
     kinds = cells.build(connection, span, sessions=any(factors.SESSION in each for each in question.by))
     _check_data(connection, question)
     where = measures.filter_sql(question.where)
-    judged = noise.measure(connection, span, kinds, zone, _oldest(connection), where)
+    judged = noise.measure(connection, span, kinds, zone, oldest(connection) or window.start, where)
     grade = matches.match(connection, span, zone)
     split.split(connection, kinds)
     measures.check_part(connection, question.where, 1, "either window")
@@ -270,23 +270,18 @@ def _check_data(connection: "duckdb.DuckDBPyConnection", question: Question) -> 
     found = {row[0] for row in connection.execute("SELECT DISTINCT period FROM driver_cells").fetchall()}
     for period, window in (("current", question.window), ("baseline", question.baseline)):
         if period not in found:
-            oldest = _oldest(connection)
+            began = oldest(connection)
             raise NoDataError(
                 f"no attempts between {window.start:%Y-%m-%d %H:%M} and {window.end:%Y-%m-%d %H:%M}"
                 + (", the baseline" if period == "baseline" else ""),
-                hint=f"the store begins at {oldest:%Y-%m-%d %H:%M} UTC; choose --since, --until and --compare inside it"
-                if oldest
+                hint=f"the store begins at {began:%Y-%m-%d %H:%M} UTC; choose --since, --until and --compare inside it"
+                if began
                 else "read logs into the store first: infercost ingest logs PATH",
             )
 
 
 def _leaves(connection: "duckdb.DuckDBPyConnection") -> int:
     return int(connection.execute("SELECT count(*) FROM driver_leaves").fetchall()[0][0])
-
-
-def _oldest(connection: "duckdb.DuckDBPyConnection") -> datetime:
-    found: datetime = connection.execute("SELECT min(started_at) FROM attempts").fetchall()[0][0]
-    return found
 
 
 def _lines(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from infercost.analyze.findings import Finding, Kind, Outcome
-from infercost.config.limits import CHANGE, MEASURES, TIER, VALUE, Limit
+from infercost.config.limits import CHANGE, MEASURES, PERCENTILE, TIER, TIER_SHARE, VALUE, Limit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,11 +72,11 @@ def value_of(limit: Limit, rows: "pa.Table", length: timedelta) -> tuple[float |
     measure = MEASURES[limit.measure]
     if measure.per:
         return sum(_sum(rows, name) for name in measure.top) * measure.per / length.total_seconds(), rows.num_rows
-    if limit.measure == "p95_prompt_tokens":
+    if limit.measure == PERCENTILE:
         counts = histogram(rows, "prompt_histogram")
         total = sum(counts.values())
         return (percentile(counts, 0.95) if total >= LEAST_COUNT else None), total
-    if limit.measure == "routing_share":
+    if limit.measure == TIER_SHARE:
         tiers = histogram(rows, "tier_requests")
         total = sum(tiers.values())
         return (tiers.get(limit.where[TIER], 0) / total if total >= LEAST_COUNT else None), total
@@ -102,8 +102,13 @@ def percentile(counts: Mapping[int, int], share: float) -> float:
     for bucket, count in sorted(counts.items()):
         rest -= count
         if rest <= 0:
-            return 0.0 if bucket < 0 else 2 * HISTOGRAM_BASE**bucket / (HISTOGRAM_BASE + 1)
+            return length_of(bucket)
     return 0.0
+
+
+def length_of(bucket: int) -> float:
+    """Return the length that stands for a bucket of a histogram, wrong by 1 % at most."""
+    return 0.0 if bucket < 0 else 2 * HISTOGRAM_BASE**bucket / (HISTOGRAM_BASE + 1)
 
 
 def _judged(finding: Finding, limit: Limit, bound: float) -> Finding:
@@ -121,7 +126,7 @@ def _judged(finding: Finding, limit: Limit, bound: float) -> Finding:
 
 
 def _is_tier(limit: Limit, name: str) -> bool:
-    return limit.measure == "routing_share" and name == TIER
+    return limit.measure == TIER_SHARE and name == TIER
 
 
 def _matching(rows: "pa.Table", where: Mapping[str, str]) -> "pa.Table":

@@ -3,6 +3,7 @@
 Money is Decimal US dollars, times are aware datetimes, counts are integers. A value is None where it is unknown.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -227,6 +228,11 @@ class Trust:
     price_books: tuple[str, ...]
     schema_version: int
     newest_event: datetime | None
+
+
+def scope_text(where: Mapping[str, str]) -> str:
+    """Return which part of the spend is meant: `feature=search, team=core`; empty for everything."""
+    return ", ".join(f"{column}={value}" for column, value in where.items())
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from infercost import schema
 from infercost.analyze import queries
 from infercost.analyze.report import Signal, Window
 from infercost.analyze.windows import bucket_unit, zone_of
+from infercost.config.limits import TRAFFIC
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,10 +61,8 @@ class _Kind:
     bottom: str = ""
 
 
-_TRAFFIC = ("volume", "feature_mix", "cohort_mix", "new_features", "vanished_features")
-
 KINDS: tuple[_Kind, ...] = (
-    _Kind("token_rate", "Token rate", RATE, "token_rate", "tokens_per_second", _TRAFFIC, "attempts"),
+    _Kind("token_rate", "Token rate", RATE, "token_rate", "tokens_per_second", TRAFFIC, "attempts"),
     _Kind("prompt_length", "Prompt length, p95", TOKENS, "prompt_length", "p95_tokens", ("prompt_length",), "requests"),
     _Kind(
         *("prompt_cache_share", "Prompt cache share", SHARE, "cache_hit_rate", "cache_read_tokens", ("prompt_cache",)),

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercost.analyze import queries
-from infercost.engine import moment
 
 if TYPE_CHECKING:
     import duckdb
@@ -115,15 +114,6 @@ class Sums:
             temporary.replace(file)
         except OSError:
             temporary.unlink(missing_ok=True)
-
-
-def newest(connection: "duckdb.DuckDBPyConnection", before: datetime) -> datetime | None:
-    """Return the start of the newest attempt before a moment, from the newest days alone."""
-    (found,) = connection.execute(
-        f"SELECT max(started_at) FROM attempts "
-        f"WHERE day <= cast({moment(before)} AS DATE) AND started_at < {moment(before)}"
-    ).fetchall()[0]
-    return found if isinstance(found, datetime) else None
 
 
 def _days(first: datetime, until: datetime) -> list[date]:

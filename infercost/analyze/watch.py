@@ -10,8 +10,9 @@ import numpy as np
 
 from infercost.analyze.detect import LEAST_COUNT, LEAST_WEEKS, PIECES, WEEK, Series, began, detect
 from infercost.analyze.findings import Finding, Kind, Outcome
-from infercost.analyze.limits import HISTOGRAM_BASE
-from infercost.config.limits import MEASURES, NO_SIGNALS, SHARE, Measure
+from infercost.analyze.limits import HISTOGRAM_BASE, HOUR, length_of
+from infercost.analyze.report import scope_text
+from infercost.config.limits import MEASURES, NO_SIGNALS, PERCENTILE, SHARE, TIER_SHARE, Measure
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from infercost.analyze.sums import Sums
 
-HOUR = timedelta(hours=1)
 HISTORY = timedelta(weeks=9)
 """What is read before a check: four weeks that tell what is usual, for each of the two weeks that tell the spread."""
 
@@ -27,9 +27,6 @@ HOLD = 24
 """Hours for which a signal that fired goes on firing while its score stays above HALF."""
 
 HALF = 0.5
-
-TIER_SHARE, PERCENTILE = "routing_share", "p95_prompt_tokens"
-"""Measures that are no quotient of two sums."""
 
 DRIFT_LIMIT = 0.22
 """Population stability index of a day's prompt lengths, times the root of their number by ten, that fires."""
@@ -132,16 +129,12 @@ def _finding(watched: Measure, alerts: Sequence[Alert]) -> Finding:
         title=told.title,
         outcome=Outcome.FIRED,
         scope=told.scope,
-        parts=tuple(sorted({_named(each.scope) for each in alerts})),
+        parts=tuple(sorted({scope_text(each.scope) for each in alerts})),
         value=told.value,
         usual=told.usual,
         size=max(each.score for each in alerts),
         since=worst.since,
     )
-
-
-def _named(scope: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in scope.items())
 
 
 def _look(part: Part, watched: Measure, title: str, series: Series, until: datetime) -> tuple[bool, Alert | None]:
@@ -319,7 +312,7 @@ def _percentiles(lengths: "Mapping[str, NDArray[np.float64]]", share: float) -> 
     counts = np.cumsum([lengths[key] for key in keys], axis=0)
     total = counts[-1]
     place = (counts < share * total).sum(axis=0)
-    edges = np.array([0.0 if int(key) < 0 else 2 * HISTOGRAM_BASE ** int(key) / (HISTOGRAM_BASE + 1) for key in keys])
+    edges = np.array([length_of(int(key)) for key in keys])
     return np.where(total > 0, edges[np.minimum(place, len(keys) - 1)], np.nan)
 
 

@@ -33,7 +33,11 @@ class Measure:
     drivers: tuple[str, ...] = ()
 
 
-_TRAFFIC = ("volume", "feature_mix", "cohort_mix", "new_features", "vanished_features")
+TIER_SHARE, PERCENTILE = "routing_share", "p95_prompt_tokens"
+"""Measures that are no quotient of two sums."""
+
+TRAFFIC = ("volume", "feature_mix", "cohort_mix", "new_features", "vanished_features")
+"""Drivers that more or fewer requests move."""
 
 MEASURES: dict[str, Measure] = {
     each.name: each
@@ -41,15 +45,15 @@ MEASURES: dict[str, Measure] = {
         Measure(
             *("tokens_per_minute", "Tokens a minute", TOKENS, ("input_tokens", "output_tokens")),
             per=60,
-            drivers=_TRAFFIC,
+            drivers=TRAFFIC,
         ),
-        Measure("requests_per_minute", "Requests a minute", COUNT, ("requests",), per=60, drivers=_TRAFFIC),
+        Measure("requests_per_minute", "Requests a minute", COUNT, ("requests",), per=60, drivers=TRAFFIC),
         Measure(
             *("prompt_tokens", "Input tokens of an attempt", TOKENS, ("input_tokens",), "attempts"),
             count="attempts",
             drivers=("prompt_length",),
         ),
-        Measure("p95_prompt_tokens", "Prompt length, 95th percentile", TOKENS, drivers=("prompt_length",)),
+        Measure(PERCENTILE, "Prompt length, 95th percentile", TOKENS, drivers=("prompt_length",)),
         Measure(
             *("output_tokens", "Output tokens of an attempt", TOKENS, ("output_tokens",), "attempts"),
             count="attempts",
@@ -70,7 +74,7 @@ MEASURES: dict[str, Measure] = {
             sign=-1,
             drivers=("gateway_cache",),
         ),
-        Measure("routing_share", "Requests routed", SHARE, drivers=("routing",)),
+        Measure(TIER_SHARE, "Requests routed", SHARE, drivers=("routing",)),
         Measure(
             *("retry_rate", "Requests with a failed attempt", SHARE, ("failed_requests",), "requests"),
             drivers=("retries",),
@@ -144,8 +148,8 @@ def read_limit(reader: Reader, text: str, where: str) -> Limit:
         raise reader.fail(where, f"{measure!r} is not known; allowed: {', '.join(MEASURES)}, {BUDGET}NAME")
     if is_budget and (conditions or found["versus"] or found["over"] or found["sign"] or found["suffix"] != "%"):
         raise reader.fail(where, f"{text!r}: a budget is limited by a percentage alone, such as {measure} <= 90%")
-    if measure == "routing_share" and TIER not in conditions:
-        raise reader.fail(where, f'{text!r}: routing_share needs a tier, such as routing_share({TIER} = "frontier")')
+    if measure == TIER_SHARE and TIER not in conditions:
+        raise reader.fail(where, f'{text!r}: {TIER_SHARE} needs a tier, such as {TIER_SHARE}({TIER} = "frontier")')
     kind = CHANGE if found["sign"] else TIMES if found["suffix"] == "x" else VALUE
     if kind == CHANGE and found["suffix"] != "%":
         raise reader.fail(where, f"{text!r}: a change is a percentage, such as +15%")

@@ -7,8 +7,6 @@ A commit writes files, then the tables' logs, then the pointer. Readers follow t
 leaves the store as it was; the next writer takes the logs back to the pointer before it starts.
 """
 
-import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -19,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infercost import engine, schema
-from infercost.errors import StoreBusyError, StoreError, UsageError
-from infercost.store import delta, history
+from infercost.errors import StoreError, UsageError
+from infercost.store import delta, files, history
 from infercost.store.delta import Part
 
 if TYPE_CHECKING:
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
 
 PARTITION = dict.fromkeys(schema.DATED, ("day",))
 """Tables that are cut into folders, and by which columns."""
+
+_RESTORE = "Restore it from a backup."
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Store:
                 f"{folder}: no infercost store here",
                 hint=f"Run `infercost ingest logs PATH --store {folder}` to make one, or name another with --store.",
             )
-        about = _read_json(marker)
+        about = files.read_json(marker, _RESTORE)
         found = about.get("schema_version")
         if not isinstance(found, int) or found > schema.SCHEMA_VERSION:
             raise StoreError(
@@ -119,7 +119,7 @@ class Store:
                 )
             folder.mkdir(parents=True, exist_ok=True)
             about = {"schema_version": schema.SCHEMA_VERSION, "salt": secrets.token_hex(16)}
-            _write_json(folder / "store.json", about)
+            files.write_json(folder / "store.json", about)
         return cls.open(folder)
 
     def snapshot(self, at: int | None = None) -> Snapshot:
@@ -145,21 +145,13 @@ class Store:
     @contextmanager
     def writer(self) -> Iterator["Store"]:
         """Hold the store's write lock; raises StoreBusyError at once when another process holds it."""
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(str(self.folder / "lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise StoreBusyError(
-                f"{self.folder}: another infercost process is writing", hint="Run again when it has finished."
-            ) from error
-        try:
-            self._recover()
-            yield self
-        finally:
-            shutil.rmtree(self.work, ignore_errors=True)
-            lock.release()
+        busy = f"{self.folder}: another infercost process is writing"
+        with files.locked(self.folder / "lock", busy, "Run again when it has finished."):
+            try:
+                self._recover()
+                yield self
+            finally:
+                shutil.rmtree(self.work, ignore_errors=True)
 
     @property
     def work(self) -> Path:
@@ -183,7 +175,7 @@ class Store:
             )
         head["sequence"] += 1
         history.remember(self.folder, before, head, change.note)
-        _write_json(self.folder / "head.json", head)
+        files.write_json(self.folder / "head.json", head)
         return self.snapshot()
 
     def write(self, connection: "duckdb.DuckDBPyConnection", table: str, select: str, name: str) -> list[Part]:
@@ -213,7 +205,7 @@ class Store:
         path = self.folder / "head.json"
         if not path.is_file():
             return {"sequence": 0, "tables": {}}
-        head = _read_json(path)
+        head = files.read_json(path, _RESTORE)
         if not isinstance(head.get("sequence"), int) or not isinstance(head.get("tables"), dict):
             raise StoreError(f"{path}: not the pointer of a store", hint="Restore it from a backup.")
         return head
@@ -235,7 +227,7 @@ class Store:
             head["tables"][name] = delta.roll_back(self.folder / name, committed)
             changed = True
         if changed:
-            _write_json(self.folder / "head.json", head)
+            files.write_json(self.folder / "head.json", head)
 
 
 def _numbers(sequences: list[int]) -> str:
@@ -263,24 +255,3 @@ def _arrow_schema(table: str) -> Any:
     with engine.connect() as connection:
         connection.execute(f"CREATE TABLE shape ({columns})")
         return connection.sql("FROM shape").to_arrow_table().schema
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}", hint="Restore it from a backup.") from error
-    if not isinstance(document, dict):
-        raise StoreError(f"{path}: not a JSON object", hint="Restore it from a backup.")
-    return document
-
-
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Replace `path` by one rename, so that a reader sees the old text or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(document, stream, indent=1, sort_keys=True)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
