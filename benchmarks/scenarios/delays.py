@@ -8,9 +8,11 @@ cost more than the same hours of those weeks by a threshold that fires once a mo
 """
 
 import argparse
+import hashlib
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from math import isnan
@@ -30,8 +32,9 @@ from infercost.analyze.report import Window
 from infercost.analyze.sums import Sums
 from infercost.analyze.watch import WATCHED, drifts, read_parts, series_of
 from infercost.config.limits import MEASURES
+from infercost.store import Store
 from scenarios import logs, prices
-from scenarios.shared import DEFAULT, Shared, load
+from scenarios.shared import DEFAULT, Shared, Simulation, load
 from scenarios.truth import hourly
 
 BEGINS = 56
@@ -63,6 +66,30 @@ class Delay:
     is_above: bool
     told: float
     true: float
+
+
+@dataclass(frozen=True)
+class Company:
+    """The made-up company of a seed, `scale` requests a day; its played stores are kept in `stores`, if that is set."""
+
+    shared: Shared
+    seed: int
+    scale: int
+    stores: Path | None
+
+    def simulate(self, days: int, effects: tuple[Any, ...] = ()) -> Simulation:
+        """Return the traffic of its first days."""
+        return self.shared.simulate(self.seed, days, effects, self.scale)
+
+    @contextmanager
+    def store(self, days: int, effects: tuple[Any, ...]) -> Iterator[Store]:
+        """Give a store into which its traffic was played."""
+        with TemporaryDirectory(prefix="delays-") as name:
+            told = hashlib.sha256(repr((self.seed, self.scale, days, effects)).encode()).hexdigest()[:12]
+            folder = self.stores / told if self.stores else Path(name)
+            if not (folder / "store").is_dir():
+                logs.play(self.shared, self.simulate(days, effects), effects, folder)
+            yield Store.open(folder / "store")
 
 
 @dataclass(frozen=True)
@@ -100,11 +127,13 @@ def main() -> None:
     parser.add_argument("--only", default="", help="incidents whose name holds this")
     parser.add_argument("--quiet-days", type=int, default=90)
     parser.add_argument("--write", action="store_true", help="write docs/delays.md")
+    parser.add_argument("--stores", type=Path, help="keep the stores in this folder, and use those that are there")
     parser.add_argument("--shared", type=Path, default=DEFAULT, help="folder of the traffic generator")
     arguments = parser.parse_args()
     shared = load(arguments.shared)
     days = arguments.quiet_days + HISTORY // 24
-    cost, alarms, _ = _play(shared, arguments.seed, arguments.scale, days, ())
+    company = Company(shared, arguments.seed, arguments.scale, arguments.stores)
+    cost, alarms, _ = _play(company, days, ())
     false = [each for each in alarms if each.hour >= HISTORY]
     limit = _calibrated(cost, arguments.quiet_days)
     quiet = (
@@ -115,7 +144,7 @@ def main() -> None:
     rows = []
     for name, effect, own in incidents(shared.traffic.Effect):
         if arguments.only in name:
-            found = _delay(shared, arguments.seed, arguments.scale, name, effect, own, limit)
+            found = _delay(company, name, effect, own, limit)
             rows.append(_row(found))
             print(rows[-1], file=sys.stderr, flush=True)
     table = "\n".join((_HEAD.format(limit=round(100 * limit)), *rows))
@@ -186,8 +215,8 @@ def _over(cost: "np.ndarray[Any, Any]", hour: int) -> float:
     return float(cost[hour - 24 : hour].sum() / usual - 1)
 
 
-def _delay(shared: Shared, seed: int, scale: int, name: str, effect: Any, own: tuple[str, ...], limit: float) -> Delay:
-    cost, alarms, told = _play(shared, seed, scale, BEGINS + LASTS, (effect,), own)
+def _delay(company: Company, name: str, effect: Any, own: tuple[str, ...], limit: float) -> Delay:
+    cost, alarms, told = _play(company, BEGINS + LASTS, (effect,), own)
     start = BEGINS * 24
     after = [each for each in alarms if each.hour >= start]
     first = after[0] if after else None
@@ -201,12 +230,7 @@ def _delay(shared: Shared, seed: int, scale: int, name: str, effect: Any, own: t
         _rolling(cost, start, limit),
         _over(cost, start) > limit,
         told,
-        float(
-            (
-                _first_week(cost)
-                - _first_week(hourly(shared.simulate(seed, BEGINS + LASTS, (), scale), len(cost) // 24))
-            ).sum()
-        ),
+        float((_first_week(cost) - _first_week(hourly(company.simulate(BEGINS + LASTS), BEGINS + LASTS))).sum()),
     )
 
 
@@ -215,16 +239,14 @@ def _first_week(cost: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 
 
 def _play(
-    shared: Shared, seed: int, scale: int, days: int, effects: tuple[Any, ...], own: tuple[str, ...] = ()
+    company: Company, days: int, effects: tuple[Any, ...], own: tuple[str, ...] = ()
 ) -> "tuple[np.ndarray[Any, Any], list[Alarm], float]":
     """Return the dollars of every hour, what fired in order of time, and the dollars of the drivers behind `own`."""
-    with TemporaryDirectory(prefix="delays-") as name:
-        store = logs.play(shared, shared.simulate(seed, days, effects, scale), effects, Path(name))
-        with connect(store) as connection:
-            first, until = prices.START, prices.START + timedelta(days=days)
-            parts, tiers = read_parts(Sums(connection, store.snapshot(), None), ("feature",), first, until)
-            alarms = [*_alarms(parts, tiers, days * 24), *_prices(connection, days)]
-            told = _dollars(connection, own) if own else NEVER
+    with company.store(days, effects) as store, connect(store) as connection:
+        first, until = prices.START, prices.START + timedelta(days=days)
+        parts, tiers = read_parts(Sums(connection, store.snapshot(), None), ("feature",), first, until)
+        alarms = [*_alarms(parts, tiers, days * 24), *_prices(connection, days)]
+        told = _dollars(connection, own) if own else NEVER
     return parts[0].columns["cost_usd"], sorted(alarms, key=lambda each: each.hour), told
 
 

@@ -41,7 +41,7 @@ def connect_to(snapshot: Snapshot, repriced: Repriced | None = None) -> Iterator
         views.attach(connection, snapshot)
         if repriced is not None:
             reprice_attempts(connection, snapshot, repriced)
-        views.create(connection, queries.views())
+        queries.create_views(connection)
         yield connection
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VIEWS_FOLDER = "views"
+MACROS_FOLDER = "macros"
 STEPS_FOLDER = "reconcile"
 """Queries that build on each other's tables; `infercost query` does not list them."""
 
@@ -87,11 +88,11 @@ class _Header(NamedTuple):
 
 
 def catalog() -> dict[str, Query]:
-    """Return every packaged query by its name, in the order of folders and names; no views and no steps."""
+    """Return every packaged query by its name, in the order of folders and names; no views, macros and steps."""
     root = assets.folder("queries")
     queries: dict[str, Query] = {}
     for path in sorted(root.rglob("*.sql")):
-        if path.relative_to(root).parts[0] in (VIEWS_FOLDER, STEPS_FOLDER):
+        if path.relative_to(root).parts[0] in (VIEWS_FOLDER, MACROS_FOLDER, STEPS_FOLDER):
             continue
         query = parse(path)
         if query.name in queries:
@@ -120,6 +121,14 @@ def _rows_of(view: str) -> Query:
         "ORDER BY effective_cost DESC NULLS LAST, started_at, 1\nLIMIT $limit\n"
     )
     return replace(found, parameters=("since", "until", "limit"), sql=sql)
+
+
+def create_views(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Create every packaged view, and the macros that queries share, over the tables that `connection` holds."""
+    for name, select in views().items():
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {engine.identifier(name)} AS {select}")
+    for path in sorted((assets.folder("queries") / MACROS_FOLDER).glob("*.sql")):
+        connection.execute(path.read_text(encoding="utf-8"))
 
 
 def views() -> dict[str, str]:

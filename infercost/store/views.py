@@ -37,9 +37,3 @@ def relation(snapshot: Snapshot, table: str, also: tuple[str, ...] = ()) -> str:
     # Files of an older schema lack columns; those are NULL.
     virtual = "".join(f", {name}" for name in also)
     return f"SELECT {names} FROM (SELECT {empty} WHERE false UNION ALL BY NAME SELECT *{virtual} FROM {read})"
-
-
-def create(connection: "duckdb.DuckDBPyConnection", views: dict[str, str]) -> None:
-    """Create the derived views (`name` -> SELECT) on top of the tables."""
-    for name, select in views.items():
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {engine.identifier(name)} AS {select}")

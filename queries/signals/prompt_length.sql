@@ -12,53 +12,177 @@
 --   p50_tokens: median prompt, tokens
 --   p95_tokens: 95th percentile, tokens
 --   p99_tokens: 99th percentile, tokens
+--   usual_p50_tokens: median of p50 of the same times of the week in the four weeks before; NULL = none, or the window
+--   usual_p95_tokens: the same of the 95th percentile
+--   usual_p99_tokens: the same of the 99th percentile
+--   low_p95_tokens: below this it is unusual; NULL = too little is known
+--   high_p95_tokens: above this it is unusual; NULL = too little is known
+--   shift: population stability index of lengths against the usual ones: 0.1 is some, 0.25 much; NULL = none are known
 
-WITH in_window AS (
+WITH requests AS (
     SELECT
         *,
-        'everything' AS everything,
-        CASE $bucket
-            WHEN 'window' THEN $since
-            WHEN 'day' THEN date_trunc('day', started_at AT TIME ZONE $zone) AT TIME ZONE $zone
-            -- The hour that is repeated when a clock is set back is two hours.
-            WHEN 'hour' THEN started_at - to_microseconds(epoch_us(started_at AT TIME ZONE $zone) % 3600000000)
-            ELSE time_bucket(INTERVAL 5 MINUTE, started_at)
-        END AS bucket
-    FROM attempts
-    WHERE
-        -- The store is cut by UTC day; naming the days leaves out files.
-        day BETWEEN cast($since AT TIME ZONE 'UTC' AS DATE) AND cast($until AT TIME ZONE 'UTC' AS DATE)
-        AND started_at >= $since
-        AND started_at < $until
-),
-
-requests AS (
-    SELECT
-        *,
-        row_number() OVER in_request AS place,
+        row_number() OVER in_request AS number_in_request,
         last_value(input_tokens IGNORE NULLS) OVER whole AS prompt_tokens
-    FROM in_window
+    FROM attempts_by_bucket($since, $until, $zone, $bucket, 4)
     WINDOW
         in_request AS (
-            PARTITION BY coalesce(request_id, attempt_id)
+            PARTITION BY request_key, is_past
             ORDER BY started_at, attempt_number, attempt_id
         ),
         whole AS (
-            PARTITION BY coalesce(request_id, attempt_id)
+            PARTITION BY request_key, is_past
             ORDER BY started_at, attempt_number, attempt_id
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         )
+),
+
+prompts AS (
+    SELECT
+        *,
+        row($by) AS part,
+        floor(2 * log2(greatest(prompt_tokens, 1))) AS half_octave
+    FROM requests
+    WHERE number_in_request = 1 AND prompt_tokens IS NOT NULL
+),
+
+measured AS (
+    SELECT
+        $by,
+        part,
+        is_past,
+        bucket,
+        place,
+        count(*) AS requests,
+        avg(prompt_tokens) AS mean_tokens,
+        quantile_cont(prompt_tokens, 0.5) AS p50_tokens,
+        quantile_cont(prompt_tokens, 0.95) AS p95_tokens,
+        quantile_cont(prompt_tokens, 0.99) AS p99_tokens
+    FROM prompts
+    GROUP BY $by, part, is_past, bucket, place
+),
+
+past AS (
+    SELECT
+        *,
+        unnest(week_places(place, $bucket)) AS told
+    FROM measured
+    WHERE is_past
+),
+
+usual AS (
+    SELECT
+        part,
+        told AS place,
+        median(p50_tokens) AS usual_p50,
+        median(p95_tokens) AS usual_p95,
+        median(p99_tokens) AS usual_p99,
+        count(*) AS known
+    FROM past
+    GROUP BY part, told
+),
+
+distances AS (
+    SELECT
+        part,
+        usual_distance(ln(p95_tokens / usual_p95), known) AS apart
+    FROM measured
+    INNER JOIN usual USING (part, place)
+    WHERE is_past AND p95_tokens > 0 AND usual_p95 > 0
+    GROUP BY part
+),
+
+lengths AS (
+    SELECT
+        part,
+        is_past,
+        bucket,
+        place,
+        half_octave,
+        count(*) AS requests
+    FROM prompts
+    GROUP BY part, is_past, bucket, place, half_octave
+),
+
+past_lengths AS (
+    SELECT
+        *,
+        unnest(week_places(place, $bucket)) AS told
+    FROM lengths
+    WHERE is_past
+),
+
+usual_lengths AS (
+    SELECT
+        part,
+        told AS place,
+        half_octave,
+        sum(requests) AS requests
+    FROM past_lengths
+    GROUP BY part, told, half_octave
+),
+
+classes AS (
+    SELECT
+        part,
+        bucket,
+        half_octave,
+        requests AS now,
+        0 AS before
+    FROM lengths
+    WHERE NOT is_past
+    UNION ALL
+    SELECT
+        part,
+        bucket,
+        half_octave,
+        0 AS now,
+        usual_lengths.requests AS before
+    FROM measured
+    INNER JOIN usual_lengths USING (part, place)
+    WHERE NOT is_past
+),
+
+-- Half a request more in every class: a class that is empty on one side is no infinite distance.
+compared AS (
+    SELECT
+        part,
+        bucket,
+        sum(now) + 0.5 AS now,
+        sum(before) + 0.5 AS before,
+        sum(sum(now) + 0.5) OVER in_bucket AS all_now,
+        sum(sum(before) + 0.5) OVER in_bucket AS all_before
+    FROM classes
+    GROUP BY part, bucket, half_octave
+    WINDOW in_bucket AS (PARTITION BY part, bucket)
+),
+
+shifts AS (
+    SELECT
+        part,
+        bucket,
+        sum((now / all_now - before / all_before) * ln((now / all_now) / (before / all_before))) AS shift
+    FROM compared
+    GROUP BY part, bucket
 )
 
 SELECT
     $by,
     bucket,
-    count(*) AS requests,
-    avg(prompt_tokens) AS mean_tokens,
-    quantile_cont(prompt_tokens, 0.5) AS p50_tokens,
-    quantile_cont(prompt_tokens, 0.95) AS p95_tokens,
-    quantile_cont(prompt_tokens, 0.99) AS p99_tokens
-FROM requests
-WHERE place = 1 AND prompt_tokens IS NOT NULL
-GROUP BY $by, bucket
+    requests,
+    mean_tokens,
+    p50_tokens,
+    p95_tokens,
+    p99_tokens,
+    usual_p50 AS usual_p50_tokens,
+    usual_p95 AS usual_p95_tokens,
+    usual_p99 AS usual_p99_tokens,
+    level_band(usual_p95, apart, requests).low AS low_p95_tokens,
+    level_band(usual_p95, apart, requests).high AS high_p95_tokens,
+    if(usual_p50 IS NULL, NULL, shift) AS shift
+FROM measured
+LEFT JOIN usual USING (part, place)
+LEFT JOIN distances USING (part)
+LEFT JOIN shifts USING (part, bucket)
+WHERE NOT is_past
 ORDER BY bucket, $by

@@ -20,29 +20,13 @@
 --   cost_usd: effective cost, USD; NULL = none has a price
 
 WITH in_window AS (
-    SELECT
-        *,
-        'everything' AS everything,
-        coalesce(gateway_cache, '') IN ('exact', 'semantic', 'hit') AS is_hit,
-        coalesce(request_id, attempt_id) AS request_key,
-        CASE $bucket
-            WHEN 'window' THEN $since
-            WHEN 'day' THEN date_trunc('day', started_at AT TIME ZONE $zone) AT TIME ZONE $zone
-            -- The hour that is repeated when a clock is set back is two hours.
-            WHEN 'hour' THEN started_at - to_microseconds(epoch_us(started_at AT TIME ZONE $zone) % 3600000000)
-            ELSE time_bucket(INTERVAL 5 MINUTE, started_at)
-        END AS bucket
-    FROM attempts
-    WHERE
-        -- The store is cut by UTC day; naming the days leaves out files.
-        day BETWEEN cast($since AT TIME ZONE 'UTC' AS DATE) AND cast($until AT TIME ZONE 'UTC' AS DATE)
-        AND started_at >= $since
-        AND started_at < $until
+    FROM attempts_by_bucket($since, $until, $zone, $bucket, 0)
 ),
 
 of_attempts AS (
     SELECT
         $by,
+        row($by) AS part,
         bucket,
         count(*) FILTER (WHERE NOT is_hit) AS attempts,
         cast(coalesce(sum(input_tokens) FILTER (WHERE NOT is_hit), 0) AS BIGINT) AS input_tokens,
@@ -62,7 +46,7 @@ requests AS (
         $by,
         bucket,
         model_tier AS tier,
-        row_number() OVER in_request AS place,
+        row_number() OVER in_request AS number_in_request,
         bool_or(status = 'error' OR unlogged_attempts > 0) OVER whole AS is_failed,
         last_value(input_tokens IGNORE NULLS) OVER whole AS prompt_tokens
     FROM in_window
@@ -80,7 +64,7 @@ requests AS (
 
 of_requests AS (
     SELECT
-        $by,
+        row($by) AS part,
         bucket,
         count(*) AS requests,
         count(*) FILTER (WHERE is_failed) AS failed_requests,
@@ -94,7 +78,7 @@ of_requests AS (
             ) AS MAP (INTEGER, BIGINT)
         ) AS prompt_histogram
     FROM requests
-    WHERE place = 1
+    WHERE number_in_request = 1
     GROUP BY $by, bucket
 )
 
@@ -114,5 +98,5 @@ SELECT
     unpriced_attempts,
     cost_usd
 FROM of_attempts
-LEFT JOIN of_requests USING ($by, bucket)
+LEFT JOIN of_requests USING (part, bucket)
 ORDER BY bucket, $by

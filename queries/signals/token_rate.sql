@@ -8,34 +8,21 @@
 --   bucket: its first moment, UTC: of 5 minutes, an hour or a day in the zone, or the window
 --   tokens: input tokens, cache included, and output tokens, reasoning included
 --   tokens_per_second: tokens by the seconds of the bucket that are in the window
+--   usual_tokens_per_second: median of the same times of the week in the four weeks before; NULL = none, or the window
+--   low_tokens_per_second: below this it is unusual; NULL = too little is known
+--   high_tokens_per_second: above this it is unusual; NULL = too little is known
 --   input_tokens: input tokens, cache included
 --   output_tokens: output tokens, reasoning included
 --   attempts: attempts with a record of their own
 --   cost_usd: effective cost, USD; NULL = no attempt has a price
 
-WITH in_window AS (
-    SELECT
-        *,
-        'everything' AS everything,
-        CASE $bucket
-            WHEN 'window' THEN $since
-            WHEN 'day' THEN date_trunc('day', started_at AT TIME ZONE $zone) AT TIME ZONE $zone
-            -- The hour that is repeated when a clock is set back is two hours.
-            WHEN 'hour' THEN started_at - to_microseconds(epoch_us(started_at AT TIME ZONE $zone) % 3600000000)
-            ELSE time_bucket(INTERVAL 5 MINUTE, started_at)
-        END AS bucket
-    FROM attempts
-    WHERE
-        -- The store is cut by UTC day; naming the days leaves out files.
-        day BETWEEN cast($since AT TIME ZONE 'UTC' AS DATE) AND cast($until AT TIME ZONE 'UTC' AS DATE)
-        AND started_at >= $since
-        AND started_at < $until
-),
-
-counted AS (
+WITH counted AS (
     SELECT
         $by,
+        row($by) AS part,
+        is_past,
         bucket,
+        place,
         coalesce(sum(input_tokens), 0) AS read,
         coalesce(sum(output_tokens), 0) AS written,
         count(*) AS attempts,
@@ -46,18 +33,62 @@ counted AS (
             WHEN 'hour' THEN bucket + INTERVAL 1 HOUR
             ELSE bucket + INTERVAL 5 MINUTE
         END AS bucket_end
-    FROM in_window
-    GROUP BY $by, bucket
+    FROM attempts_by_bucket($since, $until, $zone, $bucket, 4)
+    GROUP BY $by, is_past, bucket, place
+),
+
+measured AS (
+    SELECT
+        *,
+        (read + written) / epoch(
+            least(bucket_end, if(is_past, $since, $until))
+            - greatest(bucket, if(is_past, $since - INTERVAL 28 DAY, $since))
+        ) AS tokens_per_second
+    FROM counted
+),
+
+past AS (
+    SELECT
+        *,
+        unnest(week_places(place, $bucket)) AS told
+    FROM measured
+    WHERE is_past AND read + written > 0
+),
+
+usual AS (
+    SELECT
+        part,
+        told AS place,
+        median(tokens_per_second) AS usual,
+        count(*) AS known
+    FROM past
+    GROUP BY part, told
+),
+
+distances AS (
+    SELECT
+        part,
+        usual_distance(ln(tokens_per_second / usual), known) AS apart
+    FROM measured
+    INNER JOIN usual USING (part, place)
+    WHERE is_past AND tokens_per_second > 0
+    GROUP BY part
 )
 
 SELECT
     $by,
     bucket,
     cast(read + written AS BIGINT) AS tokens,
-    (read + written) / epoch(least(bucket_end, $until) - greatest(bucket, $since)) AS tokens_per_second,
+    tokens_per_second,
+    usual AS usual_tokens_per_second,
+    level_band(usual, apart, attempts).low AS low_tokens_per_second,
+    level_band(usual, apart, attempts).high AS high_tokens_per_second,
     cast(read AS BIGINT) AS input_tokens,
     cast(written AS BIGINT) AS output_tokens,
     attempts,
     cost_usd
-FROM counted
+FROM measured
+LEFT JOIN usual USING (part, place)
+LEFT JOIN distances USING (part)
+WHERE NOT is_past
 ORDER BY bucket, $by

@@ -46,6 +46,5 @@ def store(attempts: Iterable[dict[str, Any]], **tables: list[dict[str, Any]]) ->
                     [value for row in some for value in row.values()],
                 )
     connection.execute("UPDATE attempts SET day = cast(started_at AT TIME ZONE 'UTC' AS DATE)")
-    for name, select in queries.views().items():
-        connection.execute(f"CREATE VIEW {name} AS {select}")
+    queries.create_views(connection)
     return connection

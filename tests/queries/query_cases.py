@@ -58,8 +58,7 @@ def store(
     for table, wanted in given.items():
         _insert(connection, table, wanted)
     connection.execute("UPDATE attempts SET day = cast(started_at AT TIME ZONE 'UTC' AS DATE)")
-    for name, select in queries.views().items():
-        connection.execute(f"CREATE VIEW {name} AS {select}")
+    queries.create_views(connection)
     return connection
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import query_cases
@@ -146,3 +147,35 @@ def test_the_hour_that_a_clock_repeats_is_two_hours() -> None:
     ).to_pylist()
     assert [row["bucket"].astimezone(UTC).hour for row in rows] == [0, 1]
     assert [row["tokens_per_second"] for row in rows] == [1.0, 1.0]
+
+
+@settings(max_examples=15, deadline=None)
+@given(attempts, st.sampled_from(["hour", "day"]), st.sampled_from(["UTC", "Europe/Berlin"]))
+def test_what_is_usual_is_that_of_the_same_times_of_the_week_before(
+    rows: list[dict[str, Any]], bucket: str, zone: str
+) -> None:
+    rows = [{**row, "request_id": None} for row in rows]
+    connection = query_cases.store(rows)
+    query = queries.find("retry_rate")
+    given_ = {**query_cases.PARAMETERS, "bucket": bucket, "zone": zone}
+    parameters = {key: given_[key] for key in query.parameters if key != "by"}
+    for row in queries.run(connection, query, parameters, ("feature",)).to_pylist():
+        at = row["bucket"].astimezone(ZoneInfo(zone))
+        same = [
+            past["status"] == "error"
+            for past in rows
+            if past["feature"] == row["feature"]
+            and START <= datetime.fromisoformat(past["started_at"]) < given_["since"]
+            and is_same_time(datetime.fromisoformat(past["started_at"]).astimezone(ZoneInfo(zone)), at, bucket)
+        ]
+        assert row["usual_retry_rate"] == (pytest.approx(sum(same) / len(same)) if same else None)
+        if row["low_retry_rate"] is not None:
+            assert row["low_retry_rate"] <= row["usual_retry_rate"] <= row["high_retry_rate"]
+
+
+def is_same_time(one: datetime, other: datetime, bucket: str) -> bool:
+    """Return whether two local times are of one day of the week, or of hours of the week at most one apart."""
+    if bucket == "day":
+        return one.weekday() == other.weekday()
+    apart = (24 * (one.weekday() - other.weekday()) + one.hour - other.hour) % 168
+    return apart in (0, 1, 167)
