@@ -69,6 +69,10 @@ scenarios *arguments:
 delays *arguments:
     PYTHONPATH=benchmarks python -m scenarios.delays {{ arguments }}
 
+# Play incidents day by day through ingest and check, beside what other dashboards show: half an hour
+days *arguments:
+    PYTHONPATH=benchmarks python -m scenarios.days {{ arguments }}
+
 # Make sample_logs and its truth again (the same bytes for the same seed)
 sample:
     python sample_logs/generate.py

@@ -11,7 +11,7 @@ import argparse
 import hashlib
 import statistics
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,13 +24,13 @@ import numpy as np
 
 from infercost.analyze.check import COMPARED
 from infercost.analyze.database import connect
-from infercost.analyze.detect import LEAST_WEEKS, RECENT_WEEKS, WEEK, WEEKS, detect
+from infercost.analyze.detect import HOURLY, LEAST_WEEKS, RECENT_WEEKS, WEEK, WEEKS, Series, Speed, detect
 from infercost.analyze.drivers import events
 from infercost.analyze.drivers.cells import Span
 from infercost.analyze.explain import causes
 from infercost.analyze.report import Window
 from infercost.analyze.sums import Sums
-from infercost.analyze.watch import WATCHED, drifts, read_parts, series_of
+from infercost.analyze.watch import DAY_OF_FINE, WATCHED, Watched, drifts, fine_speeds, read
 from infercost.config.limits import MEASURES
 from infercost.store import Store
 from scenarios import logs, prices
@@ -94,9 +94,9 @@ class Company:
 
 @dataclass(frozen=True)
 class Alarm:
-    """A series that fired: at which hour, which measure of which part."""
+    """A series that fired: after how many hours, which measure of which part."""
 
-    hour: int
+    hour: float
     measure: str
     scope: tuple[tuple[str, str], ...]
 
@@ -123,7 +123,7 @@ def incidents(effect: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scale", type=int, default=20_000, help="requests a day")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--only", default="", help="incidents whose name holds this")
     parser.add_argument("--quiet-days", type=int, default=90)
     parser.add_argument("--write", action="store_true", help="write docs/delays.md")
@@ -131,39 +131,55 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=DEFAULT, help="folder of the traffic generator")
     arguments = parser.parse_args()
     shared = load(arguments.shared)
-    days = arguments.quiet_days + HISTORY // 24
-    company = Company(shared, arguments.seed, arguments.scale, arguments.stores)
-    cost, alarms, _ = _play(company, days, ())
-    false = [each for each in alarms if each.hour >= HISTORY]
-    limit = _calibrated(cost, arguments.quiet_days)
-    quiet = (
-        f"{len(false)} false alarms of all signals together in {arguments.quiet_days} days in which nothing happens. "
-        f"24 hours of dollars fire once a month there at +{limit:.0%}."
-    ).replace("%", " %")
-    print(quiet, *false, sep="\n", file=sys.stderr, flush=True)
+    companies = [Company(shared, seed, arguments.scale, arguments.stores) for seed in arguments.seeds]
+    calm = [_quiet(company, arguments.quiet_days) for company in companies]
+    quiet = _QUIET.format(
+        alarms=", ".join(str(count) for count, _ in calm),
+        days=arguments.quiet_days,
+        limits=", ".join(f"+{limit:.0%}".replace("%", " %") for _, limit in calm),
+    )
+    print(quiet, file=sys.stderr, flush=True)
     rows = []
     for name, effect, own in incidents(shared.traffic.Effect):
         if arguments.only in name:
-            found = _delay(company, name, effect, own, limit)
+            found = [
+                _delay(company, name, effect, own, limit) for company, (_, limit) in zip(companies, calm, strict=True)
+            ]
             rows.append(_row(found))
             print(rows[-1], file=sys.stderr, flush=True)
-    table = "\n".join((_HEAD.format(limit=round(100 * limit)), *rows))
+    table = "\n".join((_HEAD, *rows))
     print(table)
     if arguments.write:
-        PAGE.write_text(_PAGE.format(scale=arguments.scale, quiet=quiet, table=table), encoding="utf-8")
+        kept = _between(PAGE.read_text(encoding="utf-8"), "<!-- days -->", "<!-- /days -->")
+        seeds = len(arguments.seeds)
+        text = _PAGE.format(scale=arguments.scale, seeds=seeds, quiet=quiet, table=table, days=kept)
+        PAGE.write_text(text, encoding="utf-8")
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text[text.index(start) + len(start) : text.index(end)]
 
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "delays.md"
 
-_HEAD = """| incident | signals | what told it first | named rightly | $ told | $ true | a day +30 % | 24 h +{limit} % |
+_QUIET = (
+    "False alarms of all signals together, in {days} days of each seed in which nothing happens: {alarms}. "
+    "24 hours of dollars fire once a month there at {limits}."
+)
+
+_HEAD = """| incident | signals | what told it first | named rightly | $ told | $ true | a day +30 % | 24 h of dollars |
 |---|---|---|---|---|---|---|---|"""
 
 _PAGE = """# How soon incidents are told
 
-`just delays --write` makes this page. Traffic of a made-up company (that of [scenarios](scenarios.md)) is played into a
-store through the whole pipeline, {scale:,} requests a day; on a Monday, after eight weeks, something happens. Every
-hour is judged by what was known then, as [`infercost check`](check.md) run every hour does, for all traffic and for
-each feature. Figures are hours until it was told, one seed; never is not within three weeks.
+Traffic of a made-up company (that of [scenarios](scenarios.md)) is played into a store through the whole pipeline,
+{scale:,} requests a day; on a Monday at midnight, after eight weeks, something happens.
+
+## By the clock
+
+`just delays --write` makes this table. Every hour and every five minutes are judged by what was known then, as
+[`infercost check`](check.md) run every five minutes does, for all traffic and for each feature. Figures are hours until
+it was told: the median of {seeds} seeds, with the soonest and the latest; never is not within three weeks.
 
 {quiet}
 
@@ -171,28 +187,60 @@ each feature. Figures are hours until it was told, one seed; never is not within
 
 Beside the signals stand two alerts on dollars: a day that costs 30 % more than its weekday did in the four weeks
 before, and 24 hours that cost more than the same hours of those weeks by a threshold that fires once a month where
-nothing happens (`above before`: they were above it when the incident began). Named rightly means that the signal which
-is the incident's own fired with the first or within a day of it. Dollars are those of the first week: told by the split
-that a check makes, with the week's noise in it, and true by the same traffic without the incident.
-Figures are properties of this traffic, not a promise for yours: smaller steps and fewer requests take longer.
+nothing happens (where they were above it when the incident began, they tell nothing and are left out). Named rightly
+means that the signal which is the incident's own fired with the first or within a day of it. Dollars are those of the
+first week: told by the split that a check makes, with the week's noise in it, and true by the same traffic without the
+incident; means of the seeds. Figures are properties of this traffic, not a promise for yours: smaller steps and fewer
+requests take longer.
+
+## Day by day
+
+`just days --write` makes this table: the log of each day is read by `infercost ingest logs`, then `infercost check`
+judges it, for a week, one seed. `told as` are the findings of the first day on which something fired; dollars a day are
+those of the whole week, told by the finding that is the incident's own. Beside them stand what other dashboards show,
+the week before and the week after: requests, the share of them that was not answered, and the median time to the first
+token (which is drawn by the request alone).
+
+<!-- days -->{days}<!-- /days -->
 """
 
 
-def _row(found: Delay) -> str:
-    signals, daily, rolling = (
-        "never" if isnan(each) else f"{each:.0f} h" for each in (found.signals, found.daily, found.rolling)
-    )
+def _quiet(company: Company, days: int) -> tuple[int, float]:
+    """Return the false alarms of days without an incident, and the threshold of dollars that fires once a month."""
+    cost, alarms, _ = _play(company, days + HISTORY // 24, ())
+    false = [each for each in alarms if each.hour >= HISTORY]
+    print(f"seed {company.seed}:", *false, sep="\n", file=sys.stderr, flush=True)
+    return len(false), _calibrated(cost, days)
+
+
+def _row(found: Sequence[Delay]) -> str:
+    first = statistics.multimode(each.first for each in found)[0]
     cells = (
-        found.name,
-        signals,
-        found.first,
-        "yes" if found.is_right else "NO",
-        f"{found.told:+,.0f}",
-        f"{found.true:+,.0f}",
-        daily,
-        "above before" if found.is_above else rolling,
+        found[0].name,
+        _hours([each.signals for each in found]),
+        first,
+        f"{sum(each.is_right for each in found)} of {len(found)}",
+        f"{statistics.fmean(each.told for each in found):+,.0f}",
+        f"{statistics.fmean(each.true for each in found):+,.0f}",
+        _hours([each.daily for each in found]),
+        _hours([each.rolling for each in found if not each.is_above]),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _hours(found: Sequence[float]) -> str:
+    """Return the median with the least and the most; never counts as more than anything."""
+    if not found:
+        return "above before"
+    ordered = sorted(float("inf") if isnan(each) else each for each in found)
+    middle = statistics.median_high(ordered)
+    if ordered[0] == ordered[-1]:
+        return _hour(middle)
+    return f"{_hour(middle)} ({_hour(ordered[0])} to {_hour(ordered[-1])})"
+
+
+def _hour(each: float) -> str:
+    return "never" if each == float("inf") else f"{each:.1f} h" if each < 10 else f"{each:.0f} h"
 
 
 def _calibrated(cost: "np.ndarray[Any, Any]", days: int) -> float:
@@ -223,7 +271,7 @@ def _delay(company: Company, name: str, effect: Any, own: tuple[str, ...], limit
     soon = {each.measure for each in after if first and each.hour <= first.hour + CALM}
     return Delay(
         name,
-        first.hour - start + 1 if first else NEVER,
+        first.hour - start if first else NEVER,
         f"{first.measure}{''.join(f' in {value}' for _, value in first.scope)}" if first else "",
         bool(soon & set(own)),
         _daily(cost, start),
@@ -244,10 +292,10 @@ def _play(
     """Return the dollars of every hour, what fired in order of time, and the dollars of the drivers behind `own`."""
     with company.store(days, effects) as store, connect(store) as connection:
         first, until = prices.START, prices.START + timedelta(days=days)
-        parts, tiers = read_parts(Sums(connection, store.snapshot(), None), ("feature",), first, until)
-        alarms = [*_alarms(parts, tiers, days * 24), *_prices(connection, days)]
+        watched = read(Sums(connection, store.snapshot(), None), ("feature",), first, until, first)
+        alarms = [*_alarms(watched, days * 24), *_prices(connection, days)]
         told = _dollars(connection, own) if own else NEVER
-    return parts[0].columns["cost_usd"], sorted(alarms, key=lambda each: each.hour), told
+    return watched.parts[0].columns["cost_usd"], sorted(alarms, key=lambda each: each.hour), told
 
 
 def _dollars(connection: Any, own: tuple[str, ...]) -> float:
@@ -261,35 +309,41 @@ def _dollars(connection: Any, own: tuple[str, ...]) -> float:
     return float(sum(line.effect for line in lines if line.name in drivers))
 
 
-def _alarms(parts: Any, tiers: Mapping[str, float], hours: int) -> list[Alarm]:
-    found = []
-    for part in parts:
-        scope = tuple(part.scope.items())
-        for measure in WATCHED:
-            for _, series in series_of(part, measure, tiers):
-                places = len(series.size) - LEAST_WEEKS * series.week
-                above = np.flatnonzero(detect(series, places).score > 1) + LEAST_WEEKS * series.week
-                last = -CALM
-                for place in above:
-                    hour = int(place) * part.piece
-                    if hour - last >= CALM:
-                        found.append(Alarm(hour, measure.name, scope))
-                    # It goes on firing while it is above, and is told anew when it was quiet for a day.
-                    last = hour
+def _alarms(watched: Watched, hours: int) -> list[Alarm]:
+    found: list[Alarm] = []
+    for measure in WATCHED:
+        for part, _, series in watched.series(measure):
+            found += _fired(series, HOURLY, measure.name, tuple(part.scope.items()))
+        for part, _, series in watched.fine_series(measure):
+            found += _fired(series, fine_speeds(measure), measure.name, tuple(part.scope.items()))
+    for part in watched.parts:
         found += [
-            Alarm(hour, "p95_prompt_tokens", scope)
+            Alarm(hour, "p95_prompt_tokens", tuple(part.scope.items()))
             for hour in range(LEAST_WEEKS * WEEK, hours)
             if drifts(part, hour) and not drifts(part, hour - 1)
         ]
     return found
 
 
+def _fired(
+    series: Series, speeds: Sequence[Speed], measure: str, scope: tuple[tuple[str, str], ...]
+) -> Iterator[Alarm]:
+    """Yield when a series fired: it goes on firing while it is above, and is told anew when it was quiet for CALM."""
+    places = len(series.size) - LEAST_WEEKS * series.week
+    last = -CALM
+    for place in np.flatnonzero(detect(series, places, speeds).score > 1) + LEAST_WEEKS * series.week:
+        hour = float(place + 1) * 24 / series.day
+        if hour - last >= CALM:
+            yield Alarm(hour, measure, scope)
+        last = hour
+
+
 def _prices(connection: Any, days: int) -> list[Alarm]:
-    """Return the price rows that took effect, at the end of the hour in which attempts were priced by them first."""
+    """Return the price rows that took effect, at the end of the five minutes in which they did."""
     first = prices.START + timedelta(days=1)
     span = Span(first, prices.START + timedelta(days=days), prices.START, first)
     return [
-        Alarm(int((each.when - prices.START) / timedelta(hours=1)), "price", ())
+        Alarm((each.when - prices.START) / timedelta(hours=1) + 24 / DAY_OF_FINE, "price", ())
         for each in events.find(connection, span)
         if each.kind == "price took effect"
     ]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from infercost.analyze import explain, queries, watch
 from infercost.analyze.budgets import budget_use
-from infercost.analyze.database import connect_to, newest, oldest
+from infercost.analyze.database import connect_to, ends
 from infercost.analyze.drivers import events
 from infercost.analyze.drivers.cells import Span
 from infercost.analyze.findings import Cause, Checked, Finding, Kind, Outcome
@@ -40,8 +40,12 @@ COMPARED = timedelta(weeks=4)
 FOLDER = "check"
 """Folder beside the tables of a store for what checks keep: sums of past days, and what was found last."""
 
-ALARMING = ("price took effect", "new model")
+PRICE_EVENT = "price took effect"
+ALARMING = (PRICE_EVENT, "new model")
 """Kinds of events that fail a check; others are told and fail nothing."""
+
+PRICE_DRIVERS = ("list_price", "discount")
+"""Drivers of the spend that a price which took effect moves."""
 
 CENT = Decimal("0.01")
 
@@ -52,29 +56,30 @@ _COLUMNS = {"response_model": "model"}
 def make_check(store: "Store", settings: "Config", now: datetime, memory: "Memory") -> Checked:
     """Return how everything that the configuration asks for stands at `now`, and why what fired did.
 
-    Whole hours are judged, up to the one that holds the newest attempt. What `memory` has told already is not explained
-    again. Raises NoDataError for an empty store.
+    Whole five minutes are judged, up to those that hold the newest attempt; of most things whole hours. What `memory`
+    has told already is not explained again. Raises NoDataError for an empty store.
     """
     snapshot = store.snapshot()
     with connect_to(snapshot) as connection:
-        latest, began = newest(connection, now), oldest(connection)
-        if latest is None or began is None:
+        found = ends(connection, snapshot, now)
+        if found is None:
             raise NoDataError("the store is empty", hint="read logs into it first: infercost ingest logs PATH")
-        until = min(_hour(latest), _hour(now))
+        began, latest = found
+        until = _five_minutes(min(latest, now))
         uses = budget_use(connection, settings, now)
         made = Checked(now, until, latest, settings.zone, (), uses)
         if now - latest > settings.check.max_age:
             return replace(made, findings=(_stale(now, latest, settings),))
         sums = Sums(connection, snapshot, store.folder / FOLDER)
-        findings, alerts = _signals(sums, settings, until, began)
-        findings += _limits(sums, settings, uses, until, began)
+        findings, alerts = _signals(sums, settings, until, began, memory)
+        findings += _limits(sums, settings, uses, until.replace(minute=0), began)
         findings += _events(connection, until)
         causes = _Causes(connection, settings, until, alerts)
         return replace(made, findings=tuple(each if is_known(each, memory) else causes.of(each) for each in findings))
 
 
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
+def _five_minutes(moment: datetime) -> datetime:
+    return moment.replace(minute=moment.minute // 5 * 5, second=0, microsecond=0)
 
 
 def _stale(now: datetime, latest: datetime, settings: "Config") -> Finding:
@@ -92,8 +97,13 @@ def _stale(now: datetime, latest: datetime, settings: "Config") -> Finding:
     )
 
 
-def _signals(sums: Sums, settings: "Config", until: datetime, began: datetime) -> "tuple[list[Finding], list[Alert]]":
-    return watch.watch(sums, settings.check.by, until, began) if settings.check.signals else ([], [])
+def _signals(
+    sums: Sums, settings: "Config", until: datetime, began: datetime, memory: "Memory"
+) -> "tuple[list[Finding], list[Alert]]":
+    if not settings.check.signals:
+        return [], []
+    known = {key: (told.first, told.parts) for key, told in memory.told.items()}
+    return watch.watch(sums, settings.check.by, until, began, known)
 
 
 def _limits(
@@ -141,8 +151,11 @@ def _events(connection: "duckdb.DuckDBPyConnection", until: datetime) -> list[Fi
             title=f"{each.kind}: {each.name}",
             outcome=Outcome.FIRED,
             unit="event",
+            # A price is named by its provider and model.
+            scope={"response_model": each.name.partition(" ")[2]} if each.kind == PRICE_EVENT else {},
             since=each.when,
-            dollars_per_day=each.cost,
+            # What a price costs is what it changed, not what was spent under it.
+            dollars_per_day=None if each.kind == PRICE_EVENT else each.cost,
             is_warning=each.kind not in ALARMING,
         )
         for each in new
@@ -183,7 +196,9 @@ class _Causes:
 
     def of(self, finding: Finding) -> Finding:
         """Return the finding with its causes and what it costs a day, where it fired and that can be told."""
-        if finding.outcome is not Outcome.FIRED or finding.measure is None:
+        if finding.outcome is not Outcome.FIRED:
+            return finding
+        if finding.measure is None and not finding.title.startswith(PRICE_EVENT):
             return finding
         since = self.starts.get(finding.since, finding.since) if finding.since else self.until - DAY
         # The share of a tier is moved by what leaves the others, so all tiers are looked at.
@@ -194,7 +209,7 @@ class _Causes:
             return finding
         change, lines = found
         days = Decimal((self.until - since) / DAY)
-        own = MEASURES[finding.measure].drivers
+        own = MEASURES[finding.measure].drivers if finding.measure else PRICE_DRIVERS
         moved = sum((line.effect for line in lines if line.name in own), Decimal(0))
         return replace(
             finding,

@@ -4,7 +4,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,11 +51,23 @@ def oldest(connection: "duckdb.DuckDBPyConnection") -> datetime | None:
     return found
 
 
-def newest(connection: "duckdb.DuckDBPyConnection", before: datetime) -> datetime | None:
-    """Return the start of the newest attempt before a moment, from the days up to it alone."""
+def ends(
+    connection: "duckdb.DuckDBPyConnection", snapshot: Snapshot, before: datetime
+) -> tuple[datetime, datetime] | None:
+    """Return the starts of the oldest attempt and of the newest one before a moment, from the days they are in alone.
+
+    None where there is no attempt before it.
+    """
+    days = [day for day in snapshot.days() if day <= before.astimezone(UTC).date()]
+    first = (_edge(connection, "min", day, before) for day in days)
+    last = (_edge(connection, "max", day, before) for day in reversed(days))
+    oldest_one, newest_one = (next((each for each in found if each), None) for found in (first, last))
+    return (oldest_one, newest_one) if oldest_one and newest_one else None
+
+
+def _edge(connection: "duckdb.DuckDBPyConnection", which: str, day: date, before: datetime) -> datetime | None:
     found: datetime | None = connection.execute(
-        f"SELECT max(started_at) FROM attempts "
-        f"WHERE day <= cast({moment(before)} AS DATE) AND started_at < {moment(before)}"
+        f"SELECT {which}(started_at) FROM attempts WHERE day = DATE '{day}' AND started_at < {moment(before)}"
     ).fetchall()[0][0]
     return found
 

@@ -1,9 +1,9 @@
-"""Tells when signals left what is usual: two moving averages of how far each hour is from the same hours of the week.
+"""Tells when signals left what is usual: moving averages of how far each hour is from the same hours of the week.
 
 What is usual for an hour is known from that hour of the week and its neighbours in the four weeks before: of shares the
 pooled ratio, of all others the median. The distance is measured in what chance and the last two weeks make of it, and
-averaged twice, for steps and for slow drifts; each average is held against its own spread. Everything at an hour goes
-by that hour and those before it.
+averaged twice, for steps and for slow drifts; each average is held against its own spread. Large steps are told sooner
+by five minutes, held against what is usual for their hour. Everything at a place goes by that place and those before.
 """
 
 from collections.abc import Sequence
@@ -39,11 +39,26 @@ LEAST_COUNT = 10
 LEAST_RESIDUALS = 10
 """Places below which it is not known how far values usually are from what is usual."""
 
-SPEEDS: tuple[tuple[float, float], ...] = ((0.2, 6.5), (0.05, 7.5))
-"""The weight of the newest hour in each average, and the multiple of its spread from which on it fires."""
-
 CLIP = 4.0
 """Distances beyond this count as this, so that one odd hour alone fires nothing."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The weight of the newest place in an average, the multiple of its spread from which on it fires, and its CLIP."""
+
+    weight: float
+    limit: float
+    clip: float = CLIP
+
+
+HOURLY: tuple[Speed, ...] = (Speed(0.2, 6.5), Speed(0.05, 7.5))
+
+FINE: tuple[Speed, ...] = (Speed(0.1, 5.2),)
+"""The average of five minutes."""
+
+FINE_OF_BURSTS: tuple[Speed, ...] = (Speed(0.1, 15.5, 8.0),)
+"""That of what comes in bursts of an hour or two: only what is far beyond such a burst is told at once."""
 
 DRIFT = 0.75
 """Mean distance above which hours count as being part of what fired."""
@@ -56,7 +71,8 @@ class Series:
     """A signal of one part of the spend, a piece of time a place, oldest first, without gaps; `week` places are a week.
 
     A share is `top` by `bottom`; of any other signal `top` is the value and `bottom` is 1. `size` is how many were
-    counted. `sign` is +1 where more of it costs more, -1 where less does.
+    counted. `sign` is +1 where more of it costs more, -1 where less does. `hours` is the same signal by the hour from
+    the same moment on, and tells what is usual where places are shorter.
     """
 
     top: "NDArray[np.float64]"
@@ -65,11 +81,17 @@ class Series:
     is_share: bool
     sign: int
     week: int = WEEK
+    hours: "Series | None" = None
 
     @property
     def recent(self) -> int:
         """The places of RECENT_WEEKS."""
         return RECENT_WEEKS * self.week
+
+    @property
+    def day(self) -> int:
+        """The places of a day."""
+        return self.week // 7
 
 
 @dataclass(frozen=True)
@@ -84,23 +106,26 @@ class Scores:
     usual: "NDArray[np.float64]"
 
 
-def detect(series: Series, places: int) -> Scores:
-    """Return the scores of the last `places` of a series, and the distances of all."""
+def detect(series: Series, places: int, speeds: Sequence[Speed] = HOURLY, calm: int | None = None) -> Scores:
+    """Return the scores of the last `places` of a series, and the distances of all.
+
+    What is known to be going on since the place `calm` tells nothing of how far values usually are from what is usual.
+    """
     value, usual, variance = _against_usual(series)
     distance = series.sign * (value - usual)
-    first = max(0, len(value) - places - series.recent - WARM_UP_WEEKS * series.week)
-    spread = _spread(series, distance, variance, first)
-    scaled = np.clip(distance / spread, -CLIP, CLIP)
+    calm = len(value) if calm is None else calm
+    first = max(0, min(len(value) - places, calm) - series.recent - WARM_UP_WEEKS * series.week)
+    scaled = distance / _spread(series, distance, variance, first, calm)
     scaled[series.size < LEAST_COUNT] = np.nan
     score = np.full(places, -np.inf)
-    for weight, limit in SPEEDS:
-        average = _averaged(scaled, weight, first)
-        floor = 0.9 * np.sqrt(weight / (2 - weight))
-        score = np.fmax(score, average[-places:] / _own_spread(average, places, series.recent, floor) / limit)
+    for speed in speeds:
+        average = _averaged(np.clip(scaled, -speed.clip, speed.clip), speed.weight, first)
+        floor = 0.9 * np.sqrt(speed.weight / (2 - speed.weight))
+        score = np.fmax(score, average[-places:] / _own_spread(average, places, series, floor, calm) / speed.limit)
     score[~np.isfinite(score)] = np.nan
     if len(value) < LEAST_WEEKS * series.week:
         score[:] = np.nan
-    return Scores(score, scaled, usual if series.is_share else np.exp(usual))
+    return Scores(score, np.clip(scaled, -CLIP, CLIP), usual if series.is_share else np.exp(usual))
 
 
 def began(distance: "NDArray[np.float64]") -> int:
@@ -124,19 +149,39 @@ def _left_zero(distance: "NDArray[np.float64]", drift: float) -> int:
 
 
 def _against_usual(series: Series) -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]":
-    """Return each hour's value, what is usual, and the variance by chance; logarithms where it is no share."""
-    back = [series.week * week + side for week in range(1, WEEKS + 1) for side in (1, 0, -1)]
+    """Return each place's value, what is usual, and the variance by chance; logarithms where it is no share."""
+    usual, known = _usual(series.hours or series)
+    if series.hours:
+        times = series.week // series.hours.week
+        usual, known = (np.repeat(each, times)[: len(series.size)] for each in (usual, known))
+    value = _values(series)
+    if not series.is_share:
+        return value, usual, 1 / np.maximum(series.size, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
+        # Of the share 0 nothing is known but that it is less than half of one.
+        share = np.clip(usual, 0.5 / known, 1 - 0.5 / known)
+        return value, usual, share * (1 - share) * (1 / series.size + 1 / known)
+
+
+def _values(series: Series) -> "NDArray[np.float64]":
+    """Return the share of each place, or the logarithm of its value; nan where it is unknown."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: NDArray[np.float64] = series.top / series.bottom
         if series.is_share:
-            top, bottom, size = (_pooled(each, back) for each in (series.top, series.bottom, series.size))
-            usual = top / bottom
-            # Of the share 0 nothing is known but that it is less than half of one.
-            share = np.clip(usual, 0.5 / size, 1 - 0.5 / size)
-            ratio: NDArray[np.float64] = series.top / series.bottom
-            return ratio, usual, share * (1 - share) * (1 / series.size + 1 / size)
-        value = np.log(np.where(series.size > 0, series.top / series.bottom, np.nan))
-        value[~np.isfinite(value)] = np.nan
-        return value, _median(np.array([_shifted(value, each) for each in back])), 1 / np.maximum(series.size, 1)
+            return ratio
+        value = np.log(np.where(series.size > 0, ratio, np.nan))
+    value[~np.isfinite(value)] = np.nan
+    return value
+
+
+def _usual(series: Series) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
+    """Return what is usual at each place, and of how many that is known."""
+    back = [series.week * week + side for week in range(1, WEEKS + 1) for side in (1, 0, -1)]
+    known = _pooled(series.size, back)
+    if not series.is_share:
+        return _median(np.array([_shifted(_values(series), each) for each in back])), known
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _pooled(series.top, back) / _pooled(series.bottom, back), known
 
 
 def _shifted(values: "NDArray[np.float64]", back: int) -> "NDArray[np.float64]":
@@ -162,21 +207,21 @@ def _median(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
 
 
 def _spread(
-    series: Series, distance: "NDArray[np.float64]", variance: "NDArray[np.float64]", first: int
+    series: Series, distance: "NDArray[np.float64]", variance: "NDArray[np.float64]", first: int, calm: int
 ) -> "NDArray[np.float64]":
     """Return the usual distance of each place: a multiple of its variance by chance, and a part that is always there.
 
     Both are fitted to the squared distances of RECENT_WEEKS before each day, by least squares that allow no negative.
     Of a share, requests that go together (one token share each) vary more than single ones, never less.
     """
-    least_factor, step = float(series.is_share), max(1, series.week // 7)
-    starts = np.arange(first, len(distance), step)
+    least_factor, step = float(series.is_share), series.day
+    starts = np.arange(first, max(first + 1, min(len(distance), calm + 1)), step)
     squares, chance = (_before(each, starts, series.recent) for each in (distance**2, variance))
     usable = np.isfinite(squares) & np.isfinite(chance)
     most = (CLIP * _MAD_TO_DEVIATION) ** 2 * _median(np.where(usable, squares, np.nan).T) + 1e-12
     squares = np.minimum(squares, most[:, None])
     factor, apart = _fit(np.where(usable, squares - least_factor * chance, 0), np.where(usable, chance, 0), usable)
-    days = np.repeat(np.arange(len(starts)), step)[: len(distance) - first]
+    days = np.minimum(np.arange(len(distance) - first) // step, len(starts) - 1)
     spread = np.full(len(distance), np.nan)
     spread[first:] = np.sqrt((least_factor + factor[days]) * variance[first:] + apart[days])
     spread[first:][usable.sum(axis=1)[days] < LEAST_RESIDUALS] = np.nan
@@ -220,9 +265,11 @@ def _averaged(values: "NDArray[np.float64]", weight: float, first: int) -> "NDAr
     return np.concatenate([np.full(first, np.nan), found])
 
 
-def _own_spread(average: "NDArray[np.float64]", places: int, recent: int, floor: float) -> "NDArray[np.float64]":
-    """Return what the average usually is away from its median in the `recent` places, for each of the last `places`."""
-    padded = np.concatenate([np.full(recent, np.nan), average])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, recent + 1)[-places:]
+def _own_spread(
+    average: "NDArray[np.float64]", places: int, series: Series, floor: float, calm: int
+) -> "NDArray[np.float64]":
+    """Return for each of the last `places` what the average usually was away from its median, before its day began."""
+    starts = np.minimum(np.arange(len(average) - places, len(average), series.day), calm)
+    windows = _before(average, starts, series.recent)
     apart = _median(np.abs(windows.T - _median(windows.T)))
-    return np.maximum(_MAD_TO_DEVIATION * np.nan_to_num(apart), floor)
+    return np.repeat(np.maximum(_MAD_TO_DEVIATION * np.nan_to_num(apart), floor), series.day)[:places]

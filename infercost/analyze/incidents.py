@@ -6,6 +6,9 @@ from datetime import datetime
 
 from infercost.analyze.findings import Checked, Finding, Kind, News, Outcome
 
+EVERYTHING = ""
+"""The part that is everything (see findings)."""
+
 WORSE = 1.5
 """How many times as bad as it was told a finding must be to be told again."""
 
@@ -23,16 +26,25 @@ class Told:
 
 @dataclass(frozen=True)
 class Memory:
-    """What earlier checks told: incidents that go on, by the key of their finding, and keys that could not be told."""
+    """What earlier checks told: incidents that go on, by the key of their finding, and keys that could not be told.
+
+    Where it `is_fresh` all is told as if it had not been.
+    """
 
     told: Mapping[str, Told] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
+    is_fresh: bool = False
 
 
 def is_known(finding: Finding, memory: Memory) -> bool:
-    """Return whether a finding was told already and is no worse since: neither larger nor of a part more."""
+    """Return whether a finding was told already and is no worse since: neither larger nor of a part more.
+
+    Of everything each part is a part.
+    """
     told = memory.told.get(finding.key)
-    return told is not None and finding.size <= WORSE * told.size and told.parts.issuperset(finding.parts)
+    if told is None or memory.is_fresh or finding.size > WORSE * told.size:
+        return False
+    return EVERYTHING in told.parts or told.parts.issuperset(finding.parts)
 
 
 def compare(made: Checked, memory: Memory) -> tuple[Checked, Memory]:
@@ -67,8 +79,10 @@ def _with_news(finding: Finding, memory: Memory) -> Finding:
     if finding.outcome is Outcome.OK:
         return finding
     if finding.outcome is Outcome.UNKNOWN:
-        return replace(finding, news=News.ONGOING if finding.key in memory.unknown else News.NEW)
-    if finding.key not in memory.told:
+        return replace(
+            finding, news=News.ONGOING if finding.key in memory.unknown and not memory.is_fresh else News.NEW
+        )
+    if finding.key not in memory.told or memory.is_fresh:
         return replace(finding, news=News.NEW)
     return replace(finding, news=News.ONGOING if is_known(finding, memory) else News.WORSE)
 

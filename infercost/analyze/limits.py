@@ -44,7 +44,7 @@ def check_limit(limit: Limit, sums: "Sums", until: datetime, oldest: datetime, z
     if oldest > start - back:
         return replace(finding, reason=f"it needs data from {start - back:%Y-%m-%d %H:%M} UTC on; the store has none")
     where = {name: value for name, value in limit.where.items() if not _is_tier(limit, name)}
-    rows = _matching(sums.hourly(tuple(where), start - max(back, WEEK), until), where)
+    rows = _matching(sums.read(tuple(where), start - max(back, WEEK), until), where)
     if rows.num_rows == 0:
         named = ", ".join(f"{name} = {value}" for name, value in where.items()) or "everything"
         return replace(finding, reason=f"no attempt of {named} in the week before: is the name right?")

@@ -1,17 +1,31 @@
 """Watches the signals of everything and of its parts, and says which of them left what is usual."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from math import isnan, log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from infercost.analyze.detect import LEAST_COUNT, LEAST_WEEKS, PIECES, WEEK, Series, began, detect
+from infercost.analyze.detect import (
+    FINE,
+    FINE_OF_BURSTS,
+    HOURLY,
+    LEAST_COUNT,
+    LEAST_WEEKS,
+    PIECES,
+    WEEK,
+    Series,
+    Speed,
+    began,
+    detect,
+)
 from infercost.analyze.findings import Finding, Kind, Outcome
 from infercost.analyze.limits import HISTOGRAM_BASE, HOUR, length_of
 from infercost.analyze.report import scope_text
+from infercost.analyze.sums import FIVE_MINUTES
 from infercost.config.limits import MEASURES, NO_SIGNALS, PERCENTILE, SHARE, TIER_SHARE, Measure
 
 if TYPE_CHECKING:
@@ -23,10 +37,14 @@ if TYPE_CHECKING:
 HISTORY = timedelta(weeks=9)
 """What is read before a check: four weeks that tell what is usual, for each of the two weeks that tell the spread."""
 
-HOLD = 24
-"""Hours for which a signal that fired goes on firing while its score stays above HALF."""
-
 HALF = 0.5
+"""The score above which a signal that fired goes on firing for a day."""
+
+DAY_OF_HOURS, DAY_OF_FINE = 24, 288
+"""Places of a day."""
+
+FINE_HISTORY = timedelta(weeks=5, days=2)
+"""What is read by five minutes: two weeks that tell the spread, for each of the two and a warm-up before the day."""
 
 DRIFT_LIMIT = 0.22
 """Population stability index of a day's prompt lengths, times the root of their number by ten, that fires."""
@@ -44,13 +62,13 @@ WATCHED: tuple[Measure, ...] = tuple(each for name, each in MEASURES.items() if 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the spend: columns of sums, `piece` hours a place, oldest first, without gaps.
+    """One part of the spend: columns of sums, `day` places a day, oldest first, without gaps.
 
     `tiers` are its requests by tier, `lengths` by the bucket of the prompt's length.
     """
 
     scope: Mapping[str, str]
-    piece: int
+    day: int
     columns: "Mapping[str, NDArray[np.float64]]"
     tiers: "Mapping[str, NDArray[np.float64]]"
     lengths: "Mapping[str, NDArray[np.float64]]"
@@ -63,7 +81,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Alert:
-    """A signal of a part that fires: since when, its value and what is usual since then, and its score (1 = fires)."""
+    """A signal of a part that fires: since when, its value and what is usual since then, and its score (1 = fires).
+
+    `size` is how far the last day is from what is usual: of shares the difference, of all others that of logarithms.
+    """
 
     watched: Measure
     title: str
@@ -72,43 +93,128 @@ class Alert:
     value: float
     usual: float
     score: float
+    size: float
 
 
-def watch(sums: "Sums", by: Sequence[str], until: datetime, oldest: datetime) -> tuple[list[Finding], list[Alert]]:
+Known = Mapping[str, tuple[datetime, Collection[str]]]
+"""What is going on by the key of its finding: since when it is known, and of which parts (empty text: everything)."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is watched: the parts by the hour or longer, and by five minutes those that have requests enough.
+
+    Of the latter stands beside each the same part by the hour, with one more for the hour that goes on. `tiers` are the
+    dollars of a token by tier.
+    """
+
+    parts: Sequence[Part]
+    fine: Sequence[tuple[Part, Part]]
+    tiers: Mapping[str, float]
+
+    def series(self, measure: Measure) -> "Iterator[tuple[Part, str, Series]]":
+        """Yield the series of a signal by the hour or longer, with their part and title."""
+        for part in self.parts:
+            for title, series in series_of(part, measure, self.tiers):
+                yield part, title, series
+
+    def fine_series(self, measure: Measure) -> "Iterator[tuple[Part, str, Series]]":
+        """Yield the series of a signal by five minutes; none of a percentile, of which they tell too little."""
+        if measure.name == PERCENTILE:
+            return
+        for part, hours in self.fine:
+            known = dict(series_of(hours, measure, self.tiers))
+            for title, series in series_of(part, measure, self.tiers):
+                if title in known:
+                    yield part, title, replace(series, hours=known[title])
+
+
+def fine_speeds(measure: Measure) -> Sequence[Speed]:
+    """Return the averages that judge a signal by five minutes."""
+    return FINE_OF_BURSTS if measure.has_bursts else FINE
+
+
+def watch(
+    sums: "Sums", by: Sequence[str], until: datetime, oldest: datetime, known: Known
+) -> tuple[list[Finding], list[Alert]]:
     """Return how every signal stands at `until`, for everything and each value of the columns `by`, and what fires.
 
-    A signal of which no part could be judged is unknown; its reason says why. What the logs do not tell of at all (no
-    gateway cache, one tier) is left out.
+    What is `known` to be going on does not become usual by that. A signal of which no part could be judged is unknown;
+    its reason says why. What the logs do not tell of at all (no gateway cache, one tier) is left out.
     """
-    first = max(until - HISTORY, oldest.replace(minute=0, second=0, microsecond=0))
-    if until - first < timedelta(weeks=LEAST_WEEKS):
-        reason = f"{(until - first).days} days of history; what is usual is known from {7 * LEAST_WEEKS} on"
+    hour = until.replace(minute=0)
+    first = max(hour - HISTORY, oldest.replace(minute=0, second=0, microsecond=0))
+    if hour - first < timedelta(weeks=LEAST_WEEKS):
+        reason = f"{(hour - first).days} days of history; what is usual is known from {7 * LEAST_WEEKS} on"
         return [_unknown(each, reason) for each in WATCHED], []
-    parts, tiers = read_parts(sums, by, first, until)
+    watched = read(sums, by, first, until)
     findings: list[Finding] = []
     alerts: list[Alert] = []
-    for watched in WATCHED:
-        there = [(part, *found) for part in parts for found in series_of(part, watched, tiers)]
+    for measure in WATCHED:
+        there = list(watched.series(measure))
         if not there:
             continue
-        looked = [_look(part, watched, title, series, until) for part, title, series in there]
+        calm = _calm(known, measure)
+        looked = [_look(part, measure, title, series, HOURLY, hour, calm) for part, title, series in there]
         firing = [alert for _, alert in looked if alert]
-        if watched.name == PERCENTILE:
-            drifting = [alert for part, *_ in there if (alert := _drift(part, watched, until))]
-            firing += [each for each in drifting if each.scope not in [alert.scope for alert in firing]]
+        drifting = (_drift(part, measure, hour) for part, *_ in there if measure.name == PERCENTILE)
+        soon = (
+            _look(part, measure, title, series, fine_speeds(measure), until, calm)[1]
+            for part, title, series in watched.fine_series(measure)
+        )
+        for alert in (*drifting, *soon):
+            if alert and alert.scope not in [each.scope for each in firing]:
+                firing.append(alert)
         few = f"fewer than {LEAST_COUNT} of its requests a day"
         is_judged = any(judged for judged, _ in looked)
-        findings.append(_finding(watched, firing) if is_judged else _unknown(watched, few))
+        findings.append(_finding(measure, firing) if is_judged else _unknown(measure, few))
         alerts += firing
     return findings, alerts
 
 
-def read_parts(
-    sums: "Sums", by: Sequence[str], first: datetime, until: datetime
-) -> tuple[list[Part], Mapping[str, float]]:
-    """Return everything and each value of the columns `by` in [first, until), and the dollars of a token by tier."""
+def _calm(known: Known, measure: Measure) -> Mapping[str, datetime]:
+    """Return for each part of which a signal is known to fire until when it was calm."""
+    since, parts = known.get(_key(measure), (None, ()))
+    return dict.fromkeys(parts, since) if since else {}
+
+
+def _key(measure: Measure) -> str:
+    return f"signal:{measure.name}"
+
+
+def read(sums: "Sums", by: Sequence[str], first: datetime, until: datetime, fine: datetime | None = None) -> Watched:
+    """Return everything and each value of the columns `by` in [first, until), whole hours and whole five minutes.
+
+    By five minutes they are read from `fine` on, FINE_HISTORY unless that is given.
+    """
+    hour = until.replace(minute=0)
     columns = ((), *((name,) for name in by))
-    return [part for each in columns for part in _parts(sums, each, first, until)], _tier_prices(sums, first, until)
+    parts = [part for each in columns for part in _parts(sums, each, first, hour)]
+    # Before the hour that goes on is over it has its usual value, from the weeks before.
+    later = [_longer(part) for part in parts if _is_large(part)]
+    start = fine or max(first, until - FINE_HISTORY)
+    found = [
+        (part, hours)
+        for each in sorted({tuple(part.scope) for part in later})
+        for part in _fine_parts(sums, each, first, start, until)
+        for hours in later
+        if hours.scope == part.scope
+    ]
+    return Watched(parts, found, _tier_prices(sums, first, hour))
+
+
+def _is_large(part: Part) -> bool:
+    """Return whether a part has requests enough to be judged by five minutes."""
+    times = DAY_OF_FINE // DAY_OF_HOURS
+    return part.day == DAY_OF_HOURS and part.columns["requests"][-RECENT_HOURS:].mean() >= LEAST_COUNT * times
+
+
+def _longer(part: Part) -> Part:
+    """Return a part with one place more, of which nothing is known."""
+    columns, tiers = (
+        {name: np.append(values, 0.0) for name, values in each.items()} for each in (part.columns, part.tiers)
+    )
+    return replace(part, columns=columns, tiers=tiers)
 
 
 def _unknown(watched: Measure, reason: str) -> Finding:
@@ -117,7 +223,7 @@ def _unknown(watched: Measure, reason: str) -> Finding:
 
 def _finding(watched: Measure, alerts: Sequence[Alert]) -> Finding:
     """Return how a signal stands, told by its most certain part; all parts that fire are in its causes."""
-    fine = Finding(f"signal:{watched.name}", Kind.SIGNAL, watched.title, Outcome.OK, watched.unit, watched.name)
+    fine = Finding(_key(watched), Kind.SIGNAL, watched.title, Outcome.OK, watched.unit, watched.name)
     if not alerts:
         return fine
     worst = max(alerts, key=lambda each: each.score)
@@ -132,15 +238,24 @@ def _finding(watched: Measure, alerts: Sequence[Alert]) -> Finding:
         parts=tuple(sorted({scope_text(each.scope) for each in alerts})),
         value=told.value,
         usual=told.usual,
-        size=max(each.score for each in alerts),
+        size=max(each.size for each in alerts),
         since=worst.since,
     )
 
 
-def _look(part: Part, watched: Measure, title: str, series: Series, until: datetime) -> tuple[bool, Alert | None]:
+def _look(
+    part: Part,
+    watched: Measure,
+    title: str,
+    series: Series,
+    speeds: Sequence[Speed],
+    until: datetime,
+    calm: Mapping[str, datetime],
+) -> tuple[bool, Alert | None]:
     """Return whether a signal of a part could be judged, and what fires."""
-    count = len(series.size)
-    scores = detect(series, max(1, HOLD // part.piece))
+    count, step = len(series.size), timedelta(days=1) / part.day
+    known = calm.get(scope_text(part.scope))
+    scores = detect(series, series.day, speeds, count + (known - until) // step if known else None)
     last = scores.score
     if np.isnan(last).all():
         return False, None
@@ -149,8 +264,15 @@ def _look(part: Part, watched: Measure, title: str, series: Series, until: datet
         return True, None
     start = max(0, count - series.recent) + began(scores.distance[-series.recent :])
     value, usual = _means(series, scores.usual, start)
-    since = until - (count - start) * part.piece * HOUR
-    return True, Alert(watched, title, part.scope, since, value, usual, highest)
+    size = _apart(*_means(series, scores.usual, max(start, count - series.day)), is_share=series.is_share)
+    return True, Alert(watched, title, part.scope, until - (count - start) * step, value, usual, highest, size)
+
+
+def _apart(value: float, usual: float, *, is_share: bool) -> float:
+    """Return how far a value is from what is usual; 0 where either is unknown."""
+    if is_share:
+        return 0.0 if isnan(value - usual) else abs(value - usual)
+    return abs(log(value / usual)) if value > 0 and usual > 0 else 0.0
 
 
 def _drift(part: Part, watched: Measure, until: datetime) -> Alert | None:
@@ -163,12 +285,13 @@ def _drift(part: Part, watched: Measure, until: datetime) -> Alert | None:
         return None
     score, mean, before = found
     title = "Prompt length, geometric mean"
-    return Alert(watched, title, part.scope, until - timedelta(days=1), mean, before, score)
+    size = _apart(mean, before, is_share=False)
+    return Alert(watched, title, part.scope, until - timedelta(days=1), mean, before, score, size)
 
 
 def drifts(part: Part, end: int) -> tuple[float, float, float] | None:
     """Return what fires at the place `end` of a part because prompts became longer: score, length, and usual length."""
-    day, week = 24 // part.piece, WEEK // part.piece
+    day, week = part.day, 7 * part.day
     now = part.octaves[max(0, end - day) : end].sum(axis=0)
     past = [
         part.octaves[max(0, end - day - back) : max(0, end - back)].sum(axis=0)
@@ -218,19 +341,19 @@ def series_of(part: Part, watched: Measure, tiers: Mapping[str, float]) -> Itera
         top = np.sum([part.columns[name] for name in watched.top], axis=0)
     # Of a cache that was never used nothing can be lost.
     if len(top) and (watched.sign > 0 or top.any()):
-        minutes = part.piece * 3600 / watched.per if watched.per else 1.0
-        bottom = part.columns[watched.bottom] if watched.bottom else np.full(len(size), minutes)
+        units = 86400 / part.day / watched.per if watched.per else 1.0
+        bottom = part.columns[watched.bottom] if watched.bottom else np.full(len(size), units)
         yield watched.title, _made(part, watched, top, bottom)
 
 
 def _made(part: Part, watched: Measure, top: "NDArray[np.float64]", bottom: "NDArray[np.float64]") -> Series:
     size = part.columns[watched.count]
-    return Series(top, bottom, size, watched.unit == SHARE, watched.sign, WEEK // part.piece)
+    return Series(top, bottom, size, watched.unit == SHARE, watched.sign, 7 * part.day)
 
 
 def _tier_prices(sums: "Sums", first: datetime, until: datetime) -> dict[str, float]:
     """Return what a token of each tier costs, US dollars; tiers without tokens are left out."""
-    rows = sums.hourly(("model_tier",), first, until)
+    rows = sums.read(("model_tier",), first, until)
     columns = ("cost_usd", "input_tokens", "output_tokens")
     found = rows.group_by("model_tier").aggregate([(name, "sum") for name in columns])
     names = found["model_tier"].to_pylist()
@@ -243,34 +366,50 @@ def _tier_prices(sums: "Sums", first: datetime, until: datetime) -> dict[str, fl
 
 
 def _parts(sums: "Sums", by: tuple[str, ...], first: datetime, until: datetime) -> Iterator[Part]:
-    """Yield the parts of everything by a column, each with its sums by the hour."""
-    rows = sums.hourly(by, first, until)
+    """Yield the parts of everything by a column, in pieces of time with requests enough, the last of which end last."""
     count = round((until - first) / HOUR)
-    hours = _hours(rows, first)
-    column = by[0] if by else None
-    values = rows[column].to_pylist() if column else [None] * rows.num_rows
+    for scope, rows in _by_value(sums.read(by, first, until), by):
+        hours = _places(rows, first, HOUR)
+        requests = np.bincount(hours, weights=rows["requests"].to_numpy(), minlength=count)[-RECENT_HOURS:].mean()
+        piece = next((each for each in PIECES if requests * each >= 2 * LEAST_COUNT), PIECES[-1])
+        yield _part(scope, DAY_OF_HOURS // piece, rows, (hours + -count % piece) // piece, -(-count // piece))
+
+
+def _fine_parts(sums: "Sums", by: tuple[str, ...], first: datetime, start: datetime, until: datetime) -> Iterator[Part]:
+    """Yield the parts of everything by a column, by five minutes since `first`; before `start` nothing is read."""
+    step = timedelta(days=1) / DAY_OF_FINE
+    for scope, rows in _by_value(sums.read(by, start, until, FIVE_MINUTES), by):
+        yield _part(scope, DAY_OF_FINE, rows, _places(rows, first, step), round((until - first) / step))
+
+
+def _by_value(rows: "pa.Table", by: tuple[str, ...]) -> "Iterator[tuple[dict[str, str], pa.Table]]":
+    """Yield the rows of each value of the column `by`, of everything where there is none; no value is no part."""
+    if not by:
+        yield {}, rows
+        return
+    (column,) = by
     places: dict[str | None, list[int]] = {}
-    for place, value in enumerate(values):
+    for place, value in enumerate(rows[column].to_pylist()):
         places.setdefault(value, []).append(place)
     for value, chosen in places.items():
-        if column and value is None:
-            continue
-        yield _part({column: value} if column and value is not None else {}, rows.take(chosen), hours[chosen], count)
+        if value is not None:
+            yield {column: value}, rows.take(chosen)
 
 
-def _part(scope: Mapping[str, str], rows: "pa.Table", hours: "NDArray[np.int64]", count: int) -> Part:
-    """Return a part in pieces of time that have requests enough, the last of which ends with the last hour."""
-    requests = np.bincount(hours, weights=rows["requests"].to_numpy(), minlength=count)[-RECENT_HOURS:].mean()
-    piece = next((each for each in PIECES if requests * each >= 2 * LEAST_COUNT), PIECES[-1])
-    hours = (hours + -count % piece) // piece
-    count = -(-count // piece)
-    columns = {}
-    for name in rows.column_names:
-        if _is_number(rows, name):
-            columns[name] = np.zeros(count)
-            np.add.at(columns[name], hours, rows[name].cast("double").fill_null(0).to_numpy())
-    lengths = _spread_out(rows, "prompt_histogram", hours, count)
-    return Part(scope, piece, columns, _spread_out(rows, "tier_requests", hours, count), lengths)
+def _part(scope: Mapping[str, str], day: int, rows: "pa.Table", places: "NDArray[np.int64]", count: int) -> Part:
+    """Return a part of `count` places from its rows, of which each has one."""
+    columns = {
+        name: np.bincount(places, weights=rows[name].cast("double").fill_null(0).to_numpy(), minlength=count).astype(
+            float
+        )
+        for name in rows.column_names
+        if _is_number(rows, name)
+    }
+    tiers, lengths = (
+        _spread_out(rows, name, places, count) if name in rows.column_names else {}
+        for name in ("tier_requests", "prompt_histogram")
+    )
+    return Part(scope, day, columns, tiers, lengths)
 
 
 def _is_number(rows: "pa.Table", name: str) -> bool:
@@ -280,27 +419,27 @@ def _is_number(rows: "pa.Table", name: str) -> bool:
     return bool(kinds.is_integer(kind) or kinds.is_decimal(kind) or kinds.is_floating(kind))
 
 
-def _hours(rows: "pa.Table", first: datetime) -> "NDArray[np.int64]":
-    """Return the place of each row's hour."""
+def _places(rows: "pa.Table", first: datetime, step: timedelta) -> "NDArray[np.int64]":
+    """Return the place of each row's bucket, counted from `first` in steps."""
     moments = rows["bucket"].cast("int64").to_numpy()
-    places: NDArray[np.int64] = (moments - round(first.timestamp() * 1e6)) // 3_600_000_000
+    places: NDArray[np.int64] = (moments - round(first.timestamp() * 1e6)) // round(step.total_seconds() * 1e6)
     return places
 
 
 def _spread_out(
-    rows: "pa.Table", column: str, hours: "NDArray[np.int64]", count: int
+    rows: "pa.Table", column: str, places: "NDArray[np.int64]", count: int
 ) -> "dict[str, NDArray[np.float64]]":
-    """Return the sums of a column of maps: for each key what every hour has of it."""
+    """Return the sums of a column of maps: for each key what every place has of it."""
     maps = rows[column].combine_chunks()
     offsets = maps.offsets.to_numpy()
-    owner = np.repeat(hours, np.diff(offsets))
+    owner = np.repeat(places, np.diff(offsets))
     entries = slice(offsets[0], offsets[-1])
     keys = maps.keys.dictionary_encode()
     counts = maps.items.to_numpy(zero_copy_only=False)[entries].astype(float)
     names = keys.dictionary.to_pylist()
-    # One place for every key and hour.
-    places = keys.indices.to_numpy(zero_copy_only=False)[entries].astype(np.int64) * count + owner
-    sums = np.bincount(places, weights=counts, minlength=len(names) * count).reshape(len(names), count)
+    # One slot for every key and place.
+    slots = keys.indices.to_numpy(zero_copy_only=False)[entries].astype(np.int64) * count + owner
+    sums = np.bincount(slots, weights=counts, minlength=len(names) * count).reshape(len(names), count)
     return {name: sums[number] for number, name in enumerate(names)}
 
 

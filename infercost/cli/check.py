@@ -65,6 +65,8 @@ def check(
     infercost check --write junit=check.xml --write prometheus=infercost.prom
     infercost check --dry-run
     """
+    from dataclasses import replace
+
     from infercost.analyze import incidents
     from infercost.analyze.check import FOLDER, make_check
     from infercost.store import notes
@@ -74,7 +76,7 @@ def check(
     opened = open_store(store, settings)
     with notes.alone(opened.folder / FOLDER, "infercost check"):
         told = opened.folder / FOLDER / "told.json"
-        memory = incidents.Memory() if fresh else _remembered(notes.read(told))
+        memory = replace(_remembered(notes.read(told)), is_fresh=fresh)
         made, kept = incidents.compare(make_check(opened, settings, clock.now(), memory), memory)
         if made.is_news or not quiet:
             _print(made, form)

@@ -19,7 +19,8 @@ class Measure:
 
     `per` are the seconds of its unit of time. Without `top` it is worked out by itself: a percentile, the share of a
     tier. `count` is the column that says how many it is known from. More of it costs more where `sign` is +1, less
-    where it is -1. `drivers` are those of the spend that it moves.
+    where it is -1. `drivers` are those of the spend that it moves. What `has_bursts` goes up for an hour or two and
+    comes down again by itself, as when a provider has a hiccup.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Measure:
     count: str = "requests"
     sign: int = 1
     drivers: tuple[str, ...] = ()
+    has_bursts: bool = False
 
 
 TIER_SHARE, PERCENTILE = "routing_share", "p95_prompt_tokens"
@@ -78,6 +80,7 @@ MEASURES: dict[str, Measure] = {
         Measure(
             *("retry_rate", "Requests with a failed attempt", SHARE, ("failed_requests",), "requests"),
             drivers=("retries",),
+            has_bursts=True,
         ),
         Measure("cost_per_request", "Dollars of a request", USD, ("cost_usd",), "requests"),
         Measure("cost_per_hour", "Dollars an hour", USD, ("cost_usd",), per=3600),

@@ -77,7 +77,8 @@ def line(finding: Finding, zone: str) -> str:
     if finding.since is not None and finding.news is not News.OVER:
         parts.append(f"since {fmt.moment(finding.since, zone)}")
     if finding.dollars_per_day is not None:
-        unit = "" if finding.kind is Kind.EVENT else " a day"
+        # What is new has a price of its own; all else changed what was spent.
+        unit = "" if finding.kind is Kind.EVENT and not finding.causes else " a day"
         parts.append(f"{fmt.dollars(finding.dollars_per_day, signed=unit != '')}{unit}")
     if finding.news is not None and finding.news is not News.NEW:
         parts.append(_NEWS[finding.news])

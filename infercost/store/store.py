@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,11 @@ class Snapshot:
         """Return the parts of a table that lie at these absolute paths."""
         wanted = set(files)
         return [part for part in self.parts.get(table, []) if str(self.folder / table / part.path) in wanted]
+
+    def days(self) -> list[date]:
+        """Return the UTC days of which there are attempts, in order, from the log alone."""
+        keys = {dict(part.partition).get("day") for part in self.parts.get("attempts", [])}
+        return sorted(date.fromisoformat(key) for key in keys if key)
 
     def rows(self, table: str) -> int:
         """Return the number of rows of a table, from the log alone."""

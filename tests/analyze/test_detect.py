@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infercost.analyze.detect import LEAST_WEEKS, WEEK, Series, began, detect
+from infercost.analyze.detect import FINE, FINE_OF_BURSTS, LEAST_WEEKS, WEEK, Series, began, detect
 
 WEEKS = 9
 STEP = 8 * WEEK
@@ -52,6 +52,46 @@ def test_less_of_what_saves_fires_and_more_does_not() -> None:
     falling, rising = share(1, 0.4, 0.2), share(1, 0.2, 0.4)
     assert np.nanmax(detect(replace(falling, sign=-1), WEEK).score) > 1
     assert np.nanmax(detect(replace(rising, sign=-1), WEEK).score) < 1
+
+
+def test_what_goes_on_fires_on_until_it_is_usual() -> None:
+    def lasting(calm: int | None) -> float:
+        series = share(1, 0.1, 0.2)
+        top, counts = (np.concatenate([each, each[-WEEK:]]) for each in (series.top, series.size))
+        longer = Series(top, counts, counts, is_share=True, sign=1)
+        return float(detect(longer, 24, calm=calm).score[-1])
+
+    assert lasting(None) < 0.5
+    assert lasting(STEP + 6) > 1
+
+
+def five_minutes(seed: int, step: int, then: float, rate: float = 0.1) -> Series:
+    """Return a share by five minutes, which changes at a place, with the same by the hour for what is usual."""
+    drawn = np.random.default_rng(seed)
+    counts = np.full(WEEKS * WEEK * 12, 60.0)
+    rates = np.where(np.arange(len(counts)) >= step, then, rate)
+    top = drawn.binomial(counts.astype(int), rates).astype(float)
+    by_hour = {name: value.reshape(-1, 12).sum(axis=1) for name, value in (("top", top), ("size", counts))}
+    hours = Series(by_hour["top"], by_hour["size"], by_hour["size"], is_share=True, sign=1)
+    return Series(top, counts, counts, is_share=True, sign=1, week=12 * WEEK, hours=hours)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_large_step_fires_within_the_hour_by_five_minutes(seed: int) -> None:
+    step = (WEEKS * WEEK - 12) * 12
+    series = five_minutes(seed, step, 0.2)
+    fired = np.flatnonzero(detect(series, series.day, FINE).score > 1) + len(series.size) - series.day
+    assert step <= fired[0] < step + 12
+    calm = five_minutes(seed, step, 0.1)
+    assert np.nanmax(detect(calm, calm.day, FINE).score) < 1
+
+
+def test_a_burst_that_ends_by_itself_is_not_told_at_once() -> None:
+    start = (WEEKS * WEEK - 12) * 12
+    for then, fires in ((0.04, False), (0.25, True)):
+        series = five_minutes(1, start, then, rate=0.01)
+        series.top[start + 18 :] = series.size[start + 18 :] * 0.01
+        assert bool(np.nanmax(detect(series, series.day, FINE_OF_BURSTS).score) > 1) is fires
 
 
 def test_one_odd_hour_fires_nothing() -> None:

@@ -46,6 +46,23 @@ def test_a_part_more_is_told_and_a_part_less_is_not() -> None:
         assert later.findings[0].news is News.ONGOING
 
 
+def test_of_everything_each_part_is_a_part() -> None:
+    _, memory = compare(checked(replace(finding(), parts=("",))), Memory())
+    later, _ = compare(checked(replace(finding(), parts=("", "feature=a", "feature=b"))), memory)
+    assert later.findings[0].news is News.ONGOING
+
+
+def test_what_is_told_afresh_is_remembered_from_its_beginning() -> None:
+    began = NOW - timedelta(days=3)
+    told = {"limit:a": Told(began, 1.0, "a", Kind.LIMIT), "limit:b": Told(began, 1.0, "b", Kind.LIMIT)}
+    unknown = finding("limit:c", Outcome.UNKNOWN)
+    memory = Memory(told, frozenset({"limit:c"}), is_fresh=True)
+    made, kept = compare(checked(finding(), finding("limit:b", Outcome.OK), unknown), memory)
+    assert [each.news for each in made.findings] == [News.NEW, None, News.NEW]
+    assert [each.key for each in made.over] == ["limit:b"]
+    assert kept.told["limit:a"].first == began
+
+
 def test_what_could_not_be_told_is_neither_over_nor_forgotten() -> None:
     memory = Memory({"limit:a": Told(NOW - timedelta(days=1), 1.0, "a", Kind.LIMIT)})
     for blind in (checked(finding(outcome=Outcome.UNKNOWN)), checked(finding("data", Outcome.UNKNOWN))):

@@ -1,6 +1,6 @@
 """What was new in the window: names seen for the first time, and prices that took effect."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ TAG_VALUES = 30
 
 MOST = 20
 
+WEEK = timedelta(days=7)
+
 _Found = tuple[datetime, str, str, Decimal | None]
 
 
@@ -50,20 +52,29 @@ def find(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[Event, ..
 
 def _names(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[_Found]:
     """Return the new values of COLUMNS; a column that had no value before says nothing new by having one."""
+    # The week before holds nearly every name, so that the whole store is seldom asked.
+    return _new_since(connection, span, span.since - WEEK) and _new_since(connection, span, None)
+
+
+def _new_since(connection: "duckdb.DuckDBPyConnection", span: Span, oldest: datetime | None) -> list[_Found]:
+    """Return the values of the window that attempts before it, from `oldest` on, do not have."""
     columns = ", ".join(COLUMNS)
     which = " ".join(f"WHEN grouping({column}) = 0 THEN '{column}'" for column in COLUMNS)
     value = f"coalesce({columns})"
+    condition = between(oldest, span.until) if oldest else f"started_at < {moment(span.until)}"
+    # The column may have been empty for just this time; only the whole store tells that it always was.
+    had_any = f"name IN (SELECT name FROM seen GROUP BY name HAVING min(began) < {moment(span.since)})"
     rows = connection.execute(f"""
         WITH seen AS (
             SELECT CASE {which} END AS name, {value} AS value, min(started_at) AS began, sum(effective_cost) AS cost
             FROM attempts
-            WHERE started_at < {moment(span.until)}
+            WHERE {condition}
             GROUP BY GROUPING SETS ({", ".join(f"({column})" for column in COLUMNS)})
             HAVING value IS NOT NULL
         )
-        SELECT name, value, began, cost FROM seen
-        WHERE began >= {moment(span.since)}
-            AND name IN (SELECT name FROM seen GROUP BY name HAVING min(began) < {moment(span.since)})
+        SELECT name, value, began, cost
+        FROM seen
+        WHERE began >= {moment(span.since)} AND {"true" if oldest else had_any}
     """).fetchall()
     return [(when, f"new {COLUMNS[name]}", str(found), cost) for name, found, when, cost in rows]
 

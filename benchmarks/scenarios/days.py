@@ -1,0 +1,201 @@
+"""Plays incidents day by day through the commands of cron: on which day, as what and at what cost each is told.
+
+    PYTHONPATH=benchmarks python -m scenarios.days [--scale 20000] [--only NAME] [--write]
+
+Eight weeks of traffic are read at once; then, for a week, `infercost ingest logs` reads the log of each day and
+`infercost check` judges it. Beside what it tells stands what other dashboards show in that week.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+import polars as pl
+from typer.testing import CliRunner
+
+from infercost.analyze import database
+from infercost.cli.main import app
+from infercost.errors import ExitCode
+from infercost.store import Store
+from scenarios import logs, prices
+from scenarios.delays import BEGINS, PAGE, incidents
+from scenarios.shared import DEFAULT, Shared, Simulation, load
+from scenarios.truth import hourly
+
+DAYS = 7
+"""Days of an incident that are played."""
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """What is watched elsewhere, of a week: requests, the share that was not answered, and the median first token."""
+
+    requests: int
+    unanswered: float
+    first_token: float
+
+
+@dataclass(frozen=True)
+class Played:
+    """What the checks of an incident told: on which day what, and what they say after a week that it costs a day."""
+
+    name: str
+    day: int | None
+    told: tuple[str, ...]
+    is_right: bool
+    dollars: float | None
+    true: float
+    before: Dashboard
+    after: Dashboard
+
+
+def modes(effect: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
+    """Return the failures that other dashboards do not show, then all other incidents, with the measures of each."""
+    two = ("chat_support", "code_assist")
+    named = [
+        ("latency green, tokens climb", effect("len_prop", BEGINS, 1.6), ("prompt_tokens", "p95_prompt_tokens")),
+        ("errors 0.1 %, retries 12 %", effect("retry", BEGINS, 0.12), ("retry_rate",)),
+        ("requests flat, frontier 20 -> 60 %", effect("route", BEGINS, 0.6, two), ("routing_share",)),
+        ("prompt cache 40 -> 20 %", effect("pc_drop", BEGINS, 0.5), ("prompt_cache_share",)),
+    ]
+    known = [repr(each) for _, each, _ in named]
+    return [*named, *(each for each in incidents(effect) if repr(each[1]) not in known and not each[1].ramp)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--scale", type=int, default=20_000, help="requests a day")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="incidents whose name holds this")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/delays.md")
+    parser.add_argument("--shared", type=Path, default=DEFAULT, help="folder of the traffic generator")
+    arguments = parser.parse_args()
+    shared = load(arguments.shared)
+    calm = shared.simulate(arguments.seed, BEGINS + DAYS, (), arguments.scale)
+    rows = []
+    for name, effect, own in modes(shared.traffic.Effect):
+        if arguments.only in name:
+            rows.append(_row(play(shared, arguments.seed, arguments.scale, name, effect, own, calm)))
+            print(rows[-1], file=sys.stderr, flush=True)
+    table = "\n".join((_HEAD, *rows))
+    print(table)
+    if arguments.write:
+        text = PAGE.read_text(encoding="utf-8")
+        start, end = (text.index(mark) for mark in ("<!-- days -->", "<!-- /days -->"))
+        PAGE.write_text(f"{text[:start]}<!-- days -->\n{table}\n{text[end:]}", encoding="utf-8")
+
+
+_HEAD = """\
+| incident | day | told as | named rightly | $ a day told | $ a day true | requests | unanswered | first token |
+|---|---|---|---|---|---|---|---|---|"""
+
+
+def _row(found: Played) -> str:
+    before, after = found.before, found.after
+    cells = (
+        found.name,
+        f"{found.day}" if found.day else "never",
+        ", ".join(found.told),
+        "yes" if found.is_right else "NO",
+        "" if found.dollars is None else f"{found.dollars:+,.1f}",
+        f"{found.true:+,.1f}",
+        f"{after.requests / before.requests - 1:+.0%}".replace("%", " %"),
+        f"{before.unanswered:.2%} → {after.unanswered:.2%}".replace("%", " %"),
+        f"{before.first_token:.2f} → {after.first_token:.2f} s",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def play(
+    shared: Shared, seed: int, scale: int, name: str, effect: Any, own: tuple[str, ...], calm: Simulation
+) -> Played:
+    """Return what the checks tell of an incident; `calm` is the same traffic without it."""
+    simulation = shared.simulate(seed, BEGINS + DAYS, (effect,), scale)
+    day: int | None = None
+    told: tuple[str, ...] = ()
+    with TemporaryDirectory(prefix="days-") as folder, _Company(shared, effect, Path(folder)).open() as company:
+        company.read(_days(simulation, 0, BEGINS))
+        company.check(BEGINS)
+        for number in range(1, DAYS + 1):
+            company.read(_days(simulation, BEGINS + number - 1, BEGINS + number))
+            fired = company.check(BEGINS + number)
+            if fired and day is None:
+                day, told = number, tuple(sorted(fired))
+        last = company.check(BEGINS + DAYS, "--fresh", "--dry-run")
+        dollars = next((last[measure] for measure in own if last.get(measure) is not None), None)
+        before, after = (company.dashboard(first) for first in (BEGINS - DAYS, BEGINS))
+    days = BEGINS + DAYS
+    true = (hourly(simulation, days)[-24 * DAYS :] - hourly(calm, days)[-24 * DAYS :]).sum() / DAYS
+    return Played(name, day, told, bool(set(told) & set(own)), dollars, float(true), before, after)
+
+
+@dataclass(frozen=True)
+class _Company:
+    """The store of one incident, and the commands that fill and check it."""
+
+    shared: Shared
+    effect: Any
+    folder: Path
+
+    @contextmanager
+    def open(self) -> Iterator["_Company"]:
+        """Give the company, configured, with its models' prices in the place of the installed ones."""
+        models = self.shared.traffic.MODELS
+        text = prices.configuration(models, (self.effect,), logs.MAPPING)
+        (self.folder / "infercost.toml").write_text(text, encoding="utf-8")
+        with patch("infercost.pricing.tables.load_book", lambda _: prices.book(models, (self.effect,))):
+            yield self
+
+    def read(self, simulation: Simulation) -> None:
+        """Write the log of some days, and ingest it."""
+        log = self.folder / f"{len(list(self.folder.glob('*.jsonl')))}.jsonl"
+        logs.write(self.shared, simulation, log)
+        self._run((ExitCode.OK,), "ingest", "logs", str(log))
+
+    def check(self, day: int, *options: str) -> dict[str, float | None]:
+        """Return what a check in the night after a day tells anew, measures and prices, with its dollars a day."""
+        allowed = (ExitCode.OK, ExitCode.CHECK_FAILED)
+        text = self._run(allowed, "check", "--format", "json", *options, now=prices.moment(day) + timedelta(minutes=5))
+        return {
+            "price" if each["kind"] == "event" else each["measure"]: float(each["dollars_per_day"] or 0)
+            for each in json.loads(text)["findings"]
+            if each["outcome"] == "fired" and each["news"] in ("new", "worse") and not each["is_warning"]
+        }
+
+    def dashboard(self, first: int) -> Dashboard:
+        """Return what others show of the DAYS from a day on."""
+        with database.connect(Store.open(self.folder / "store")) as connection:
+            (row,) = connection.execute(
+                "SELECT count(*), avg(cast(status <> 'ok' AS INTEGER)), median(time_to_first_token_seconds) "
+                "FROM requests WHERE started_at >= $1 AND started_at < $2",
+                [prices.moment(first), prices.moment(first + DAYS)],
+            ).fetchall()
+        return Dashboard(*row)
+
+    def _run(self, allowed: Sequence[ExitCode], *words: str, now: Any = None) -> str:
+        environment = {"INFERCOST_NOW": now.isoformat()} if now else {}
+        options = ("--store", str(self.folder / "store"), "--config", str(self.folder / "infercost.toml"))
+        done = CliRunner().invoke(app, [*words, *options], env=environment)
+        if done.exit_code not in allowed:
+            raise SystemExit(
+                f"infercost {' '.join(words)}: exit code {done.exit_code}\n{done.output}\n{done.exception}"
+            )
+        return done.stdout
+
+
+def _days(simulation: Simulation, first: int, last: int) -> Simulation:
+    """Return the traffic of the days from `first` to before `last`."""
+    inside = (pl.col("t") >= 24 * first) & (pl.col("t") < 24 * last)
+    return {name: table.filter(inside) for name, table in simulation.items()}
+
+
+if __name__ == "__main__":
+    main()
