@@ -33,8 +33,8 @@ lint:
     ruff format --check
     mypy
     lint-imports
-    sqlfluff lint --disable-progress-bar queries
-    sqlfluff lint --disable-progress-bar --rules {{ ingest_rules }} infercost/ingest
+    sqlfluff lint --disable-progress-bar --processes 0 queries
+    sqlfluff lint --disable-progress-bar --processes 0 --rules {{ ingest_rules }} infercost/ingest
 
 # Put Python into shape
 format:

@@ -134,12 +134,20 @@ def query_pages() -> str:
     catalog = sorted(queries.catalog().values(), key=lambda each: (each.folder, each.name))
     for folder, found in groupby(catalog, key=lambda each: each.folder):
         parts.append(f"\n## {folder.capitalize()}")
+        if folder == "signals":
+            parts.append(f"\n{USUAL}")
         for each in found:
             by = f" Grouped by {', '.join(each.by)} unless `--by` says otherwise." if each.by else ""
             parts += [f"\n### {each.name}", f"{each.question}\n", f"Rows: {each.grain}.{by}\n"]
             parts += ["| column | meaning |", "|---|---|"]
             parts += [f"| `{name}` | {doc} |" for name, doc in each.columns.items()]
     return "\n".join(parts) + "\n"
+
+
+USUAL = """\
+What is usual is that of the same times of the week in the four weeks before the window: for an hour that hour and those
+beside it, for five minutes those of such hours, for a day that day. Shares are pooled; of all else it is the median.
+Low and high are three usual distances away from it."""
 
 
 def whatif_page() -> str:

@@ -9,12 +9,14 @@ cost more than the same hours of those weeks by a threshold that fires once a mo
 
 import argparse
 import hashlib
+import shutil
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from math import isnan
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -81,14 +83,22 @@ class Company:
         """Return the traffic of its first days."""
         return self.shared.simulate(self.seed, days, effects, self.scale)
 
+    @cached_property
+    def calm(self) -> "np.ndarray[Any, Any]":
+        """The dollars of every hour without an incident."""
+        return hourly(self.simulate(BEGINS + LASTS), BEGINS + LASTS)
+
     @contextmanager
     def store(self, days: int, effects: tuple[Any, ...]) -> Iterator[Store]:
         """Give a store into which its traffic was played."""
         with TemporaryDirectory(prefix="delays-") as name:
             told = hashlib.sha256(repr((self.seed, self.scale, days, effects)).encode()).hexdigest()[:12]
-            folder = self.stores / told if self.stores else Path(name)
-            if not (folder / "store").is_dir():
-                logs.play(self.shared, self.simulate(days, effects), effects, folder)
+            folder = (self.stores or Path(name)) / told
+            if not folder.is_dir():
+                part = folder.with_suffix(".part")
+                shutil.rmtree(part, ignore_errors=True)
+                logs.play(self.shared, self.simulate(days, effects), effects, part)
+                part.rename(folder)
             yield Store.open(folder / "store")
 
 
@@ -278,7 +288,7 @@ def _delay(company: Company, name: str, effect: Any, own: tuple[str, ...], limit
         _rolling(cost, start, limit),
         _over(cost, start) > limit,
         told,
-        float((_first_week(cost) - _first_week(hourly(company.simulate(BEGINS + LASTS), BEGINS + LASTS))).sum()),
+        float((_first_week(cost) - _first_week(company.calm)).sum()),
     )
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from infercost.analyze import explain, queries, watch
+from infercost.analyze import queries, watch
 from infercost.analyze.budgets import budget_use
 from infercost.analyze.database import connect_to, ends
 from infercost.analyze.drivers import events
@@ -221,6 +221,9 @@ class _Causes:
         self, since: datetime, where: "tuple[Condition, ...]"
     ) -> "tuple[Decimal, tuple[DriverLine, ...]] | None":
         """Return how spend changed since a moment, and why; None where nothing is there to compare with."""
+        # Most checks have nothing to explain, and are to be quick.
+        from infercost.analyze import explain
+
         key = (since, where)
         if key not in self._known:
             start = since.astimezone(self.zone)

@@ -12,7 +12,7 @@ import spend
 from spend import SINCE, Call
 
 from infercost.analyze import windows
-from infercost.analyze.drivers import noise, onset
+from infercost.analyze.drivers import events, noise, onset
 from infercost.analyze.drivers.cells import Span
 from infercost.analyze.explain import Question, explain, make_explanation
 from infercost.analyze.explanation import BEYOND, UNKNOWN, WITHIN, DriverLine, Explanation
@@ -195,6 +195,14 @@ def test_new_names_and_prices_are_events() -> None:
     assert ("new prompt_version", "v2") in events
     assert events["price took effect", "acme small"].when == SINCE
     assert not any(kind == "new feature" for kind, _ in events)
+
+
+def test_a_name_of_long_ago_is_not_new_and_the_first_one_of_a_column_neither() -> None:
+    old = Call(-40, route="auto", feature="batch")
+    calls = [old, Call(-9), Call(1, route="auto"), Call(1, route="other", more={"region": "eu"})]
+    with spend.store(calls) as connection:
+        found = {(each.kind, each.name) for each in events.find(connection, spend.SPAN)}
+    assert found == {("new route", "other")}
 
 
 def test_requests_that_moved_most_are_of_the_segment() -> None:

@@ -1,6 +1,7 @@
 """The store folder: what opens, what does not, and what a commit leaves."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 from lab import message, payload, payloads
 
 from infercost import schema
+from infercost.analyze.database import connect_to, ends
 from infercost.errors import StoreError
 from infercost.store import Commit, Store
 
@@ -77,8 +79,10 @@ def test_commit_without_changes_is_none(lab: "Lab") -> None:
 def test_attempts_lie_in_folders_by_utc_day(lab: "Lab") -> None:
     day = 24 * 3600
     lab.ingest(lab.write("a.jsonl", [payload(number * day) for number in range(3)]))
-    parts = lab.store().snapshot().parts["attempts"]
+    snapshot = lab.store().snapshot()
+    parts = snapshot.parts["attempts"]
     assert [part.path.split("/")[0] for part in parts] == ["day=2026-11-23", "day=2026-11-24", "day=2026-11-25"]
+    assert [f"day={each}" for each in snapshot.days()] == [part.path.split("/")[0] for part in parts]
     assert [part.rows for part in parts] == [1, 1, 1]
 
 
@@ -90,6 +94,17 @@ def test_snapshot_counts_what_the_files_hold(lab: "Lab") -> None:
     assert snapshot.bytes() == sum(
         path.stat().st_size for path in lab.store().folder.rglob("*.parquet") if "_delta_log" not in path.parts
     )
+
+
+def test_the_ends_of_a_store_are_those_before_a_moment(lab: "Lab") -> None:
+    first = datetime(2026, 11, 23, tzinfo=UTC)
+    lab.ingest(lab.write("a.jsonl", [payload(number * 24 * 3600) for number in range(3)]))
+    snapshot = lab.store().snapshot()
+    oldest, newest = (lab.value(f"SELECT {which}(started_at) FROM attempts") for which in ("min", "max"))
+    with connect_to(snapshot) as connection:
+        assert ends(connection, snapshot, newest + timedelta(days=9)) == (oldest, newest)
+        assert ends(connection, snapshot, newest) == (oldest, newest - timedelta(days=1))
+        assert ends(connection, snapshot, first) is None
 
 
 def test_columns_have_the_types_of_the_contract(lab: "Lab") -> None:
