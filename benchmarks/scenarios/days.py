@@ -167,7 +167,8 @@ class _Company:
         return {
             "price" if each["kind"] == "event" else each["measure"]: float(each["dollars_per_day"] or 0)
             for each in json.loads(text)["findings"]
-            if each["outcome"] == "fired" and each["news"] in ("new", "worse") and not each["is_warning"]
+            if each["outcome"] == "fired" and each["news"] in ("new", "worse")
+            if not each["is_warning"] and each["follows"] is None
         }
 
     def dashboard(self, first: int) -> Dashboard:

@@ -30,9 +30,10 @@ from infercost.analyze.detect import HOURLY, LEAST_WEEKS, RECENT_WEEKS, WEEK, WE
 from infercost.analyze.drivers import events
 from infercost.analyze.drivers.cells import Span
 from infercost.analyze.explain import causes
+from infercost.analyze.parts import DAY_OF_FINE, Watched, read
 from infercost.analyze.report import Window
 from infercost.analyze.sums import Sums
-from infercost.analyze.watch import DAY_OF_FINE, WATCHED, Watched, drifts, fine_speeds, read
+from infercost.analyze.watch import WATCHED, drifts, fine_speeds
 from infercost.config.limits import MEASURES
 from infercost.store import Store
 from scenarios import logs, prices

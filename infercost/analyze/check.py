@@ -1,6 +1,6 @@
 """Checks a store as of now: limits, budgets, signals, and what is new; with the causes of what fired."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -75,7 +75,8 @@ def make_check(store: "Store", settings: "Config", now: datetime, memory: "Memor
         findings += _limits(sums, settings, uses, until.replace(minute=0), began)
         findings += _events(connection, until)
         causes = _Causes(connection, settings, until, alerts)
-        return replace(made, findings=tuple(each if is_known(each, memory) else causes.of(each) for each in findings))
+        findings = [each if is_known(each, memory) else causes.of(each) for each in findings]
+        return replace(made, findings=tuple(_with_incidents(findings, causes.largest, memory)))
 
 
 def _five_minutes(moment: datetime) -> datetime:
@@ -178,6 +179,26 @@ def _events(connection: "duckdb.DuckDBPyConnection", until: datetime) -> list[Fi
     return found
 
 
+def _with_incidents(findings: Sequence[Finding], largest: Mapping[str, str], memory: "Memory") -> Iterator[Finding]:
+    """Yield the findings, those that only tell of another one's incident with its key.
+
+    A signal tells of its own incident where spend moved most by one of its drivers, `largest`, or where it was told
+    before. Where a driver of such a signal moved spend most, others tell of the same.
+    """
+    fired = [each for each in findings if each.kind is Kind.SIGNAL and each.outcome is Outcome.FIRED]
+    told = {driver: each.key for each in fired if is_known(each, memory) for driver in _drivers(each)}
+    own = {each.key: each for each in fired if largest.get(each.key) in _drivers(each)}
+    new = {driver: key for key, each in own.items() for driver in _drivers(each)}
+    for each in findings:
+        driver = largest.get(each.key, "")
+        other = told.get(driver) or (None if each.key in own else new.get(driver))
+        yield replace(each, follows=other) if each.kind is Kind.SIGNAL and other != each.key else each
+
+
+def _drivers(finding: Finding) -> tuple[str, ...]:
+    return MEASURES[finding.measure].drivers if finding.measure else ()
+
+
 class _Causes:
     """Explains what fired: the spend since it began against the weeks before, each span and part once."""
 
@@ -192,6 +213,8 @@ class _Causes:
         self.zone = ZoneInfo(settings.zone)
         self.until = until.astimezone(self.zone)
         self.starts = _together(sorted((each.since, -each.score) for each in alerts))
+        self.largest: dict[str, str] = {}
+        """By the key of a finding that was explained: the driver by which its spend moved most."""
         self._known: dict[tuple[datetime, tuple[Condition, ...]], tuple[Decimal, tuple[DriverLine, ...]] | None] = {}
 
     def of(self, finding: Finding) -> Finding:
@@ -208,6 +231,7 @@ class _Causes:
         if found is None:
             return finding
         change, lines = found
+        self.largest[finding.key] = max(lines, key=lambda line: abs(line.effect)).name if lines else ""
         days = Decimal((self.until - since) / DAY)
         own = MEASURES[finding.measure].drivers if finding.measure else PRICE_DRIVERS
         moved = sum((line.effect for line in lines if line.name in own), Decimal(0))

@@ -53,7 +53,8 @@ class Finding:
     is told, `parts` are all that fire (`feature=search`; empty text: everything). `value` and `usual` are in
     `unit` (see config.limits; events have the unit event); `low` and `high` are the bounds that the value was held
     against. `size` says how bad it is, so that a run can tell whether it became worse. `dollars_per_day` is what it
-    costs now, `causes` why, where it fired and that is known.
+    costs now, `causes` why, where it fired and that is known. `follows` is the key of the signal that tells of the same
+    incident: by its drivers spend moved most here too.
     """
 
     key: str
@@ -74,7 +75,13 @@ class Finding:
     causes: tuple[Cause, ...] = ()
     reason: str | None = None
     is_warning: bool = False
+    follows: str | None = None
     news: News | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it asks for attention: it is new or worse, and of an incident that nothing else tells of."""
+        return self.news in (News.NEW, News.WORSE) and self.follows is None
 
 
 @dataclass(frozen=True)
@@ -100,9 +107,9 @@ class Checked:
     @property
     def is_alarm(self) -> bool:
         """Whether something fired that is no mere warning and that the run before did not tell already."""
-        return any(each.news in (News.NEW, News.WORSE) and not each.is_warning for each in self.of(Outcome.FIRED))
+        return any(each.is_new and not each.is_warning for each in self.of(Outcome.FIRED))
 
     @property
     def is_news(self) -> bool:
         """Whether anything differs from what the run before told."""
-        return bool(self.over) or any(each.news in (News.NEW, News.WORSE) for each in self.findings)
+        return bool(self.over) or any(each.is_new for each in self.findings)

@@ -15,13 +15,14 @@ WORSE = 1.5
 
 @dataclass(frozen=True)
 class Told:
-    """An incident as it was told: when first, how bad, in which words, and of which parts of the spend."""
+    """An incident as it was told: when first, how bad, in which words, of which parts of the spend, and as whose."""
 
     first: datetime
     size: float
     title: str
     kind: Kind
     parts: frozenset[str] = frozenset()
+    follows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ def is_known(finding: Finding, memory: Memory) -> bool:
 def compare(made: Checked, memory: Memory) -> tuple[Checked, Memory]:
     """Return a check with what is new in it and what is over, and what the next check is to remember.
 
-    What could not be told this time is neither over nor forgotten. An event has no end and is told once.
+    What could not be told this time is neither over nor forgotten. An event has no end and is told once; what follows
+    from another finding ends with it.
     """
     findings = tuple(_with_news(each, memory) for each in made.findings)
     kept: dict[str, Told] = {}
@@ -60,7 +62,7 @@ def compare(made: Checked, memory: Memory) -> tuple[Checked, Memory]:
             size = finding.size if finding.news in (News.NEW, News.WORSE) or before is None else before.size
             first = before.first if before else made.checked_at
             parts = frozenset(finding.parts) | (before.parts if before else frozenset())
-            kept[finding.key] = Told(first, size, finding.title, finding.kind, parts)
+            kept[finding.key] = Told(first, size, finding.title, finding.kind, parts, finding.follows)
     outcomes = {each.key: each.outcome for each in findings}
     is_blind = any(each.key == "data" for each in findings)
     over = []
@@ -69,7 +71,7 @@ def compare(made: Checked, memory: Memory) -> tuple[Checked, Memory]:
             continue
         if is_blind or outcomes.get(key) is Outcome.UNKNOWN:
             kept[key] = told
-        elif told.kind is not Kind.EVENT:
+        elif told.kind is not Kind.EVENT and told.follows is None:
             over.append(_ended(key, told, findings))
     unknown = frozenset(each.key for each in findings if each.outcome is Outcome.UNKNOWN)
     return replace(made, findings=findings, over=tuple(over)), Memory(kept, unknown)
@@ -84,7 +86,9 @@ def _with_news(finding: Finding, memory: Memory) -> Finding:
         )
     if finding.key not in memory.told or memory.is_fresh:
         return replace(finding, news=News.NEW)
-    return replace(finding, news=News.ONGOING if is_known(finding, memory) else News.WORSE)
+    if is_known(finding, memory):
+        return replace(finding, news=News.ONGOING, follows=memory.told[finding.key].follows)
+    return replace(finding, news=News.WORSE)
 
 
 def _ended(key: str, told: Told, findings: Sequence[Finding]) -> Finding:

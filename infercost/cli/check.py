@@ -113,6 +113,7 @@ def _remembered(note: Any) -> "Memory":
                 each["title"],
                 Kind(each["kind"]),
                 frozenset(each["parts"]),
+                each.get("follows"),
             )
             for key, each in note["told"].items()
         }

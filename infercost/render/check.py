@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from infercost.analyze.findings import Cause, Checked, Finding, Kind, News, Outcome
 from infercost.analyze.report import BudgetUse
+from infercost.config.limits import MEASURES
 from infercost.render import budgets
 from infercost.render import format as fmt
 from infercost.render.markdown import escape
@@ -21,12 +22,15 @@ _NEWS = {News.NEW: "new", News.WORSE: "worse", News.ONGOING: "goes on", News.OVE
 def summary(made: Checked) -> str:
     """Return in one sentence how the check came out."""
     fired, unknown = made.of(Outcome.FIRED), made.of(Outcome.UNKNOWN)
-    told = [each for each in fired if each.news is not News.ONGOING]
+    new = [each for each in fired if each.news is not News.ONGOING]
+    told = [each for each in new if each.follows is None]
     parts = []
     if told:
         parts.append(f"{fmt.plural(len(told), 'thing')} to look at")
-    if len(fired) > len(told):
-        parts.append(f"{len(fired) - len(told)} known already")
+    if len(new) > len(told):
+        parts.append(f"{len(new) - len(told)} of the same incidents")
+    if len(fired) > len(new):
+        parts.append(f"{len(fired) - len(new)} known already")
     if unknown:
         parts.append(f"{len(unknown)} could not be told")
     if made.over:
@@ -80,6 +84,8 @@ def line(finding: Finding, zone: str) -> str:
         # What is new has a price of its own; all else changed what was spent.
         unit = "" if finding.kind is Kind.EVENT and not finding.causes else " a day"
         parts.append(f"{fmt.dollars(finding.dollars_per_day, signed=unit != '')}{unit}")
+    if finding.follows is not None:
+        parts.append(f"follows from: {MEASURES[finding.follows.partition(':')[2]].title}")
     if finding.news is not None and finding.news is not News.NEW:
         parts.append(_NEWS[finding.news])
     return ", ".join(parts)
@@ -117,10 +123,15 @@ def budget_line(use: BudgetUse, zone: str) -> str:
     return f"{text}. {ahead}" if ahead else f"{text}."
 
 
+def is_minor(finding: Finding) -> bool:
+    """Return whether a finding fails nothing: it is a warning, or tells of another one's incident."""
+    return finding.is_warning or finding.follows is not None
+
+
 def shown(made: Checked) -> list[Finding]:
     """Return the findings that are worth a line each: what fired, then what could not be told."""
     order = {News.NEW: 0, News.WORSE: 1, None: 2, News.ONGOING: 3, News.OVER: 4}
-    fired = sorted(made.of(Outcome.FIRED), key=lambda each: (each.is_warning, order[each.news]))
+    fired = sorted(made.of(Outcome.FIRED), key=lambda each: (is_minor(each), order[each.news]))
     return [*fired, *made.of(Outcome.UNKNOWN)]
 
 
@@ -131,7 +142,7 @@ def render_terminal(made: Checked, console: "Console") -> None:
     console.print(Text(summary(made), style="bold"))
     for finding in shown(made):
         mark, style = _MARKS[finding.outcome]
-        if finding.is_warning or finding.news is News.ONGOING:
+        if is_minor(finding) or finding.news is News.ONGOING:
             style = "yellow"
         console.print(Text.assemble((f"{mark} ", style), line(finding, made.zone)))
         if causes := cause_line(finding.causes):

@@ -24,7 +24,7 @@ def json_text(made: Checked) -> str:
 
 def junit_text(made: Checked) -> str:
     """Return a check as JUnit XML: a case a finding; what fired is a failure, what could not be told is skipped."""
-    fired = [each for each in made.of(Outcome.FIRED) if not each.is_warning]
+    fired = [each for each in made.of(Outcome.FIRED) if not check.is_minor(each)]
     suite = ElementTree.Element(
         "testsuite",
         name="infercost check",
@@ -60,7 +60,7 @@ def github_text(made: Checked) -> str:
     """
     lines = []
     for finding in check.shown(made):
-        is_error = finding.outcome is Outcome.FIRED and not finding.is_warning and finding.news is not News.ONGOING
+        is_error = finding.outcome is Outcome.FIRED and not check.is_minor(finding) and finding.news is not News.ONGOING
         text = check.line(finding, made.zone)
         if causes := check.cause_line(finding.causes):
             text += f"\n{causes}"

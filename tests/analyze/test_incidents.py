@@ -63,6 +63,18 @@ def test_what_is_told_afresh_is_remembered_from_its_beginning() -> None:
     assert kept.told["limit:a"].first == began
 
 
+def test_what_follows_from_another_is_no_news_and_ends_with_it() -> None:
+    root, other = finding("signal:retry_rate"), replace(finding("signal:cost_per_hour"), follows="signal:retry_rate")
+    _, memory = compare(checked(root), Memory())
+    made, memory = compare(checked(root, other), memory)
+    assert (made.is_alarm, made.is_news) == (False, False)
+    made, memory = compare(checked(root, replace(other, follows=None)), memory)
+    assert (made.findings[1].news, made.findings[1].follows) == (News.ONGOING, "signal:retry_rate")
+    fine = (replace(each, outcome=Outcome.OK) for each in (root, other))
+    made, memory = compare(checked(*fine), memory)
+    assert [each.key for each in made.over] == ["signal:retry_rate"]
+
+
 def test_what_could_not_be_told_is_neither_over_nor_forgotten() -> None:
     memory = Memory({"limit:a": Told(NOW - timedelta(days=1), 1.0, "a", Kind.LIMIT)})
     for blind in (checked(finding(outcome=Outcome.UNKNOWN)), checked(finding("data", Outcome.UNKNOWN))):
