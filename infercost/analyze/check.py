@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -65,7 +65,7 @@ def make_check(store: "Store", settings: "Config", now: datetime, memory: "Memor
         if found is None:
             raise NoDataError("the store is empty", hint="read logs into it first: infercost ingest logs PATH")
         began, latest = found
-        until = _five_minutes(min(latest, now))
+        until = _five_minutes(min(latest, now).astimezone(UTC))
         uses = budget_use(connection, settings, now)
         made = Checked(now, until, latest, settings.zone, (), uses)
         if now - latest > settings.check.max_age:
