@@ -45,19 +45,23 @@ CLIP = 4.0
 
 @dataclass(frozen=True)
 class Speed:
-    """The weight of the newest place in an average, the multiple of its spread from which on it fires, and its CLIP."""
+    """The weight of the newest place in an average, the multiple of its spread from which on it fires, and its CLIP.
+
+    Places with fewer requests than `least` are passed over.
+    """
 
     weight: float
     limit: float
     clip: float = CLIP
+    least: int = LEAST_COUNT
 
 
 HOURLY: tuple[Speed, ...] = (Speed(0.2, 6.5), Speed(0.05, 7.5))
 
-FINE: tuple[Speed, ...] = (Speed(0.1, 5.2),)
+FINE: tuple[Speed, ...] = (Speed(0.1, 5.2, least=5),)
 """The average of five minutes."""
 
-FINE_OF_BURSTS: tuple[Speed, ...] = (Speed(0.1, 15.5, 8.0),)
+FINE_OF_BURSTS: tuple[Speed, ...] = (Speed(0.1, 15.5, clip=8.0, least=5),)
 """That of what comes in bursts of an hour or two: only what is far beyond such a burst is told at once."""
 
 DRIFT = 0.75
@@ -116,10 +120,11 @@ def detect(series: Series, places: int, speeds: Sequence[Speed] = HOURLY, calm: 
     calm = len(value) if calm is None else calm
     first = max(0, min(len(value) - places, calm) - series.recent - WARM_UP_WEEKS * series.week)
     scaled = distance / _spread(series, distance, variance, first, calm)
-    scaled[series.size < LEAST_COUNT] = np.nan
+    scaled[series.size < min(speed.least for speed in speeds)] = np.nan
     score = np.full(places, -np.inf)
     for speed in speeds:
-        average = _averaged(np.clip(scaled, -speed.clip, speed.clip), speed.weight, first)
+        counted = np.where(series.size < speed.least, np.nan, scaled)
+        average = _averaged(np.clip(counted, -speed.clip, speed.clip), speed.weight, first)
         floor = 0.9 * np.sqrt(speed.weight / (2 - speed.weight))
         score = np.fmax(score, average[-places:] / _own_spread(average, places, series, floor, calm) / speed.limit)
     score[~np.isfinite(score)] = np.nan

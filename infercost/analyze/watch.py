@@ -33,7 +33,7 @@ HISTORY = timedelta(weeks=9)
 """What is read before a check: four weeks that tell what is usual, for each of the two weeks that tell the spread."""
 
 HALF = 0.5
-"""The score above which a signal that fired goes on firing for a day."""
+"""The score above which a signal that fired goes on firing: for a day, and for as long as it is known to."""
 
 DRIFT_LIMIT = 0.22
 """Population stability index of a day's prompt lengths, times the root of their number by ten, that fires."""
@@ -162,7 +162,7 @@ def _look(
     if np.isnan(last).all():
         return False, None
     score, highest = float(last[~np.isnan(last)][-1]), float(np.nanmax(last))
-    if not (score > 1 or (highest > 1 and score > HALF)):
+    if not (score > 1 or (score > HALF and (highest > 1 or known))):
         return True, None
     start = max(0, count - series.recent) + began(scores.distance[-series.recent :])
     value, usual = _means(series, scores.usual, start)
