@@ -1,6 +1,5 @@
 """Langfuse's shapes against real traces, with totals worked out by hand, and what its usage map leaves open."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -218,7 +217,8 @@ def test_the_newest_copy_of_an_observation_is_kept_in_any_order(lab: "Lab") -> N
         "userId": "user-1",
     }
     copies = [lab.write(f"{number}.jsonl", [each]) for number, each in enumerate((early, late, table))]
-    for number, order in enumerate(itertools.permutations(copies)):
+    # Of two orders, one the other's reverse, every two copies come in both.
+    for number, order in enumerate((copies, copies[::-1])):
         for path in order:
             lab.ingest(path, store=f"one-by-one-{number}")
         lab.ingest(*order, store=f"at-once-{number}")
