@@ -121,6 +121,7 @@ def play(
     simulation = shared.simulate(seed, BEGINS + DAYS, (effect,), scale)
     day: int | None = None
     told: tuple[str, ...] = ()
+    first: dict[str, float | None] = {}
     with TemporaryDirectory(prefix="days-") as folder, _Company(shared, effect, Path(folder)).open() as company:
         company.read(_days(simulation, 0, BEGINS))
         company.check(BEGINS)
@@ -128,9 +129,10 @@ def play(
             company.read(_days(simulation, BEGINS + number - 1, BEGINS + number))
             fired = company.check(BEGINS + number)
             if fired and day is None:
-                day, told = number, tuple(sorted(fired))
+                day, told, first = number, tuple(sorted(fired)), fired
         last = company.check(BEGINS + DAYS, "--fresh", "--dry-run")
-        dollars = next((last[measure] for measure in own if last.get(measure) is not None), None)
+        # A price is told on the day that it takes effect, and never again.
+        dollars = next(((first | last)[measure] for measure in own if measure in first | last), None)
         before, after = (company.dashboard(first) for first in (BEGINS - DAYS, BEGINS))
     days = BEGINS + DAYS
     true = (hourly(simulation, days)[-24 * DAYS :] - hourly(calm, days)[-24 * DAYS :]).sum() / DAYS
