@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _ALL = (queries.EVERYTHING,)
 
+PREFIXES = ("", "usual_", "low_", "high_")
+"""What stands before the name of a signal's column: nothing for its value."""
+
 LEAST_HISTORY = timedelta(days=21)
 """History below which there is no band: a signal that cannot be judged is not called quiet."""
 
@@ -95,11 +98,15 @@ class _Reader:
         return self._known[key]
 
     def of(self, kind: _Kind, bucket: str, window: Window, tier: str | None) -> list[Row]:
-        """Return the rows of a signal; `tier` is that whose share of requests is meant."""
+        """Return the rows of a signal; `tier` is that whose share of requests is meant, which may be none."""
         if kind.query == ROUTING and tier is None:
             return []
         rows = self.rows(kind.query, bucket, window)
-        return [row for row in rows if tier is None or row["model_tier"] == tier]
+        if tier is None:
+            return rows
+        found = {row["bucket"]: row for row in rows if row["model_tier"] == tier}
+        none = {**dict.fromkeys(f"{prefix}{kind.column}" for prefix in PREFIXES), kind.column: 0.0}
+        return [found.get(start, {**none, "bucket": start}) for start in dict.fromkeys(row["bucket"] for row in rows)]
 
 
 def _signal(
@@ -115,9 +122,7 @@ def _signal(
     tier = _tier(read, window, baseline) if kind.query == ROUTING else None
     rows = read.of(kind, bucket, window, tier)
     starts = tuple(row["bucket"].astimezone(read.zone) for row in rows)
-    values, usual, low, high = (
-        tuple(row[f"{prefix}{kind.column}"] for row in rows) for prefix in ("", "usual_", "low_", "high_")
-    )
+    values, usual, low, high = (tuple(row[f"{prefix}{kind.column}"] for row in rows) for prefix in PREFIXES)
     if not is_judged:
         low = high = (None,) * len(rows)
     outside = (

@@ -1,5 +1,5 @@
 -- question: Which share of requests and of spend does each tier of models take?
--- grain: one row per bucket with a request and group with one in the window or the weeks before, in order of time
+-- grain: one row per bucket with a request and group that has one there or at such times before, in order of time
 -- parameters: since, until, zone, bucket, by
 -- by: model_tier
 -- by_allowed: everything
@@ -50,10 +50,77 @@ buckets AS (
         is_past,
         bucket,
         place,
-        sum(requests) AS all_requests,
+        cast(sum(requests) AS BIGINT) AS all_requests,
         sum(cost_usd) AS all_cost
     FROM counted
     GROUP BY is_past, bucket, place
+),
+
+now AS (
+    SELECT
+        bucket,
+        all_requests,
+        all_cost
+    FROM buckets
+    WHERE NOT is_past
+),
+
+past_buckets AS (
+    SELECT
+        *,
+        unnest(week_places(place, $bucket)) AS told
+    FROM buckets
+    WHERE is_past
+),
+
+places AS (
+    SELECT
+        told AS place,
+        sum(all_requests) AS place_requests,
+        sum(all_cost) AS place_cost,
+        count(*) AS known
+    FROM past_buckets
+    GROUP BY told
+),
+
+past AS (
+    SELECT
+        *,
+        unnest(week_places(place, $bucket)) AS told
+    FROM counted
+    WHERE is_past
+),
+
+sums AS (
+    SELECT
+        part,
+        told AS place,
+        sum(requests) AS part_requests,
+        sum(cost_usd) AS part_cost
+    FROM past
+    GROUP BY part, told
+),
+
+usual AS (
+    SELECT
+        part,
+        place,
+        part_requests / place_requests AS usual,
+        part_cost / nullif(place_cost, 0) AS usual_cost,
+        known
+    FROM sums
+    INNER JOIN places USING (place)
+),
+
+distances AS (
+    SELECT
+        part,
+        usual_distance(requests / all_requests - usual, known) AS apart
+    FROM counted
+    INNER JOIN buckets USING (is_past, bucket, place)
+    INNER JOIN usual USING (part, place)
+    WHERE is_past
+    GROUP BY part
 ),
 
 parts AS (
@@ -63,57 +130,54 @@ parts AS (
     FROM counted
 ),
 
--- A group without a request in a bucket has the share 0 there.
+-- A group without a request in a bucket has the share 0 there, which is told where it usually has more.
 measured AS (
     SELECT
-        parts.*,
-        buckets.*,
-        coalesce(counted.requests, 0) AS requests,
-        counted.cost_usd,
-        coalesce(counted.requests, 0) / all_requests AS request_share
+        $by,
+        part,
+        bucket,
+        place,
+        requests,
+        cost_usd
+    FROM counted
+    WHERE NOT is_past
+    UNION ALL BY NAME
+    SELECT
+        $by,
+        part,
+        bucket,
+        place,
+        0 AS requests
     FROM buckets
-    CROSS JOIN parts
-    LEFT JOIN counted
-        ON
-            buckets.bucket = counted.bucket
-            AND buckets.is_past = counted.is_past
-            AND parts.part = counted.part
+    INNER JOIN usual USING (place)
+    INNER JOIN parts USING (part)
+    ANTI JOIN counted USING (part, is_past, bucket)
+    WHERE NOT is_past
 ),
 
-past AS (
+compared AS (
     SELECT
-        *,
-        unnest(week_places(place, $bucket)) AS told
-    FROM measured
-    WHERE is_past
-),
-
-usual AS (
-    SELECT
+        $by,
         part,
-        told AS place,
-        sum(requests) / sum(all_requests) AS usual,
-        sum(cost_usd) / nullif(sum(all_cost), 0) AS usual_cost,
-        count(*) AS known
-    FROM past
-    GROUP BY part, told
-),
-
-distances AS (
-    SELECT
-        part,
-        usual_distance(request_share - usual, known) AS apart
+        bucket,
+        requests,
+        all_requests,
+        cost_usd,
+        all_cost,
+        requests / all_requests AS request_share,
+        if(places.known IS NULL, NULL, coalesce(usual, 0)) AS usual,
+        usual_cost
     FROM measured
-    INNER JOIN usual USING (part, place)
-    WHERE is_past
-    GROUP BY part
+    INNER JOIN now USING (bucket)
+    LEFT JOIN places USING (place)
+    LEFT JOIN usual USING (part, place)
 )
 
 SELECT
     $by,
     bucket,
     requests,
-    cast(all_requests AS BIGINT) AS all_requests,
+    all_requests,
     request_share,
     usual AS usual_request_share,
     share_band(usual, apart, all_requests).low AS low_request_share,
@@ -122,8 +186,6 @@ SELECT
     cast(cost_usd / nullif(all_cost, 0) AS DOUBLE) AS cost_share,
     cast(usual_cost AS DOUBLE) AS usual_cost_share,
     sum(abs(request_share - usual)) OVER (PARTITION BY bucket) / 2 AS distance
-FROM measured
-LEFT JOIN usual USING (part, place)
+FROM compared
 LEFT JOIN distances USING (part)
-WHERE NOT is_past
 ORDER BY bucket, $by

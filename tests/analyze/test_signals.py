@@ -117,6 +117,21 @@ def test_the_share_of_a_tier_is_that_of_the_one_that_moved_most() -> None:
     assert len(found.outside) >= 5
 
 
+def test_a_tier_that_is_gone_has_the_share_nothing() -> None:
+    def tier(call: Call, last: str) -> Call:
+        place = call.number // 2 % 8
+        return replace(call, more={"model_tier": last if place in (0, 4) else "mid" if place < 4 else "small"})
+
+    before, after = ([tier(call, "old") for call in traffic(-28, 0)], traffic(0, 7))
+    calls = [*before, *(tier(call, "mid" if call.number // 2 % 8 else "small") for call in after)]
+    found = measured(calls)["routing_share"]
+    assert (found.title, found.current) == ("Routing to old", 0.0)
+    assert found.baseline == pytest.approx(0.25, abs=0.02)
+    assert set(found.values) == {0.0}
+    # Of the few requests of a weekend day chance alone may leave none.
+    assert [each.weekday() for each in found.outside] == [0, 1, 2, 3, 4]
+
+
 def test_without_tiers_there_is_no_share_of_one() -> None:
     calls = [replace(call, more={"model_tier": schema.UNATTRIBUTED}) for call in traffic(-8, 7)]
     assert "routing_share" not in measured(calls)
