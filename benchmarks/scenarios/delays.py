@@ -174,7 +174,7 @@ def _between(text: str, start: str, end: str) -> str:
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "delays.md"
 
 _QUIET = (
-    "False alarms of all signals together, in {days} days of each seed in which nothing happens: {alarms}. "
+    "False alarms of all signals together, in {days} days of each seed in which nothing happens: {alarms}.\n"
     "24 hours of dollars fire once a month there at {limits}."
 )
 
