@@ -9,14 +9,12 @@ Eight weeks of traffic are read at once; then, for a week, `infercost ingest log
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 import polars as pl
 from typer.testing import CliRunner
@@ -57,17 +55,18 @@ class Played:
     after: Dashboard
 
 
+MODES = {
+    "retry 1->12%, all": "errors 0.1 %, retries 12 %",
+    "routing 20->60% frontier, 2 features": "requests flat, frontier 20 -> 60 %",
+    "prompt-cache hit halves, all": "prompt cache 40 -> 20 %",
+}
+"""Incidents that other dashboards do not show, by the words for that."""
+
+
 def modes(effect: Any) -> list[tuple[str, Any, tuple[str, ...]]]:
-    """Return the failures that other dashboards do not show, then all other incidents, with the measures of each."""
-    two = ("chat_support", "code_assist")
-    named = [
-        ("latency green, tokens climb", effect("len_prop", BEGINS, 1.6), ("prompt_tokens", "p95_prompt_tokens")),
-        ("errors 0.1 %, retries 12 %", effect("retry", BEGINS, 0.12), ("retry_rate",)),
-        ("requests flat, frontier 20 -> 60 %", effect("route", BEGINS, 0.6, two), ("routing_share",)),
-        ("prompt cache 40 -> 20 %", effect("pc_drop", BEGINS, 0.5), ("prompt_cache_share",)),
-    ]
-    known = [repr(each) for _, each, _ in named]
-    return [*named, *(each for each in incidents(effect) if repr(each[1]) not in known and not each[1].ramp)]
+    """Return the incidents that are steps, and prompts that grow at once, each with the measures that are its own."""
+    grown = ("latency green, tokens climb", effect("len_prop", BEGINS, 1.6), ("prompt_tokens", "p95_prompt_tokens"))
+    return [grown, *((MODES.get(name, name), each, own) for name, each, own in incidents(effect) if not each.ramp)]
 
 
 def main() -> None:
@@ -122,7 +121,8 @@ def play(
     day: int | None = None
     told: tuple[str, ...] = ()
     first: dict[str, float | None] = {}
-    with TemporaryDirectory(prefix="days-") as folder, _Company(shared, effect, Path(folder)).open() as company:
+    with TemporaryDirectory(prefix="days-") as folder, logs.configured(shared, (effect,), Path(folder)) as settings:
+        company = _Company(shared, settings)
         company.read(_days(simulation, 0, BEGINS))
         company.check(BEGINS)
         for number in range(1, DAYS + 1):
@@ -141,20 +141,15 @@ def play(
 
 @dataclass(frozen=True)
 class _Company:
-    """The store of one incident, and the commands that fill and check it."""
+    """The store of one incident in the folder of its infercost.toml, and the commands that fill and check it."""
 
     shared: Shared
-    effect: Any
-    folder: Path
+    settings: Path
 
-    @contextmanager
-    def open(self) -> Iterator["_Company"]:
-        """Give the company, configured, with its models' prices in the place of the installed ones."""
-        models = self.shared.traffic.MODELS
-        text = prices.configuration(models, (self.effect,), logs.MAPPING)
-        (self.folder / "infercost.toml").write_text(text, encoding="utf-8")
-        with patch("infercost.pricing.tables.load_book", lambda _: prices.book(models, (self.effect,))):
-            yield self
+    @property
+    def folder(self) -> Path:
+        """Where its logs and its store lie."""
+        return self.settings.parent
 
     def read(self, simulation: Simulation) -> None:
         """Write the log of some days, and ingest it."""
@@ -185,7 +180,7 @@ class _Company:
 
     def _run(self, allowed: Sequence[ExitCode], *words: str, now: Any = None) -> str:
         environment = {"INFERCOST_NOW": now.isoformat()} if now else {}
-        options = ("--store", str(self.folder / "store"), "--config", str(self.folder / "infercost.toml"))
+        options = ("--store", str(self.folder / "store"), "--config", str(self.settings))
         done = CliRunner().invoke(app, [*words, *options], env=environment)
         if done.exit_code not in allowed:
             raise SystemExit(

@@ -1,6 +1,7 @@
 """Writes simulated traffic as the log of a gateway, and reads it into a store by infercost's own ingest."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -47,17 +48,23 @@ COPY (
 """
 
 
+@contextmanager
+def configured(shared: Shared, effects: Sequence[Any], folder: Path) -> Iterator[Path]:
+    """Write an infercost.toml into `folder` and give it, with the models' prices in the place of the installed book."""
+    models = shared.traffic.MODELS
+    settings = folder / config.CONFIG_NAME
+    settings.write_text(prices.configuration(models, effects, MAPPING), encoding="utf-8")
+    with patch("infercost.pricing.tables.load_book", lambda _: prices.book(models, effects)):
+        yield settings
+
+
 def play(shared: Shared, simulation: Simulation, effects: Sequence[Any], folder: Path) -> Store:
     """Write the log of a simulation into `folder`, ingest it, and return the store, whose costs are the generator's."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "gateway.jsonl"
     write(shared, simulation, log)
-    settings = folder / config.CONFIG_NAME
-    models = shared.traffic.MODELS
-    settings.write_text(prices.configuration(models, effects, MAPPING), encoding="utf-8")
     store = Store.create(folder / "store")
-    # The models' list prices stand in a book of their own, in the place of the installed one.
-    with patch("infercost.pricing.tables.load_book", lambda _: prices.book(models, effects)):
+    with configured(shared, effects, folder) as settings:
         result = ingest([str(log)], store, config.load(settings))
     log.unlink()
     problems = [each.problem for each in result.files if each.problem]

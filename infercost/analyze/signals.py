@@ -88,11 +88,15 @@ class _Reader:
         self.zone = zone
         self._known: dict[tuple[Any, ...], list[Row]] = {}
 
+    def parameters(self, bucket: str, window: Window) -> dict[str, queries.Value]:
+        """Return what a query of a signal is asked with."""
+        return {**queries.between(window), "zone": self.zone.key, "bucket": bucket}
+
     def rows(self, query: str, bucket: str, window: Window) -> list[Row]:
         """Return the rows of a query: those of everything, or of tiers."""
         key = (query, bucket, window.start, window.end)
         if key not in self._known:
-            parameters = {**queries.between(window), "zone": self.zone.key, "bucket": bucket}
+            parameters = self.parameters(bucket, window)
             by = () if query == ROUTING else _ALL
             self._known[key] = queries.run(self.connection, queries.find(query), parameters, by).to_pylist()
         return self._known[key]
@@ -131,7 +135,6 @@ def _signal(
         if value is not None and least is not None and most is not None and not least <= value <= most
     )
     query = queries.find(kind.query)
-    parameters: dict[str, queries.Value] = {**queries.between(window), "zone": read.zone.key, "bucket": bucket}
     return Signal(
         name=kind.name,
         title=f"{kind.title} to {tier}" if tier else kind.title,
@@ -148,7 +151,7 @@ def _signal(
         is_judged=is_judged and any(each is not None for each in usual),
         drivers=kind.drivers,
         effect=_effect(kind.drivers, explanation),
-        sql=queries.rendered_sql(query, query.by if tier else _ALL, parameters),
+        sql=queries.rendered_sql(query, query.by if tier else _ALL, read.parameters(bucket, window)),
     )
 
 
