@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import polars as pl
 from typer.testing import CliRunner
 
 from infercost.analyze import database
@@ -191,8 +190,9 @@ class _Company:
 
 def _days(simulation: Simulation, first: int, last: int) -> Simulation:
     """Return the traffic of the days from `first` to before `last`."""
-    inside = (pl.col("t") >= 24 * first) & (pl.col("t") < 24 * last)
-    return {name: table.filter(inside) for name, table in simulation.items()}
+    return {
+        name: table.filter((table["t"] >= 24 * first) & (table["t"] < 24 * last)) for name, table in simulation.items()
+    }
 
 
 if __name__ == "__main__":
