@@ -61,6 +61,10 @@ bench-page *arguments:
 bench-startup:
     python benchmarks/startup.py
 
+# Measure how long a check takes, with nothing new and with five minutes more (needs `pip install --group scenarios`)
+bench-check *arguments:
+    PYTHONPATH=benchmarks python -m scenarios.check_time {{ arguments }}
+
 # Play incidents with known causes through infercost (needs `pip install --group scenarios`): just scenarios --help
 scenarios *arguments:
     PYTHONPATH=benchmarks python -m scenarios.run {{ arguments }}

@@ -122,10 +122,10 @@ def play(
     first: dict[str, float | None] = {}
     with TemporaryDirectory(prefix="days-") as folder, logs.configured(shared, (effect,), Path(folder)) as settings:
         company = _Company(shared, settings)
-        company.read(_days(simulation, 0, BEGINS))
+        company.read(between(simulation, 0, BEGINS))
         company.check(BEGINS)
         for number in range(1, DAYS + 1):
-            company.read(_days(simulation, BEGINS + number - 1, BEGINS + number))
+            company.read(between(simulation, BEGINS + number - 1, BEGINS + number))
             fired = company.check(BEGINS + number)
             if fired and day is None:
                 day, told, first = number, tuple(sorted(fired)), fired
@@ -188,7 +188,7 @@ class _Company:
         return done.stdout
 
 
-def _days(simulation: Simulation, first: int, last: int) -> Simulation:
+def between(simulation: Simulation, first: float, last: float) -> Simulation:
     """Return the traffic of the days from `first` to before `last`."""
     return {
         name: table.filter((table["t"] >= 24 * first) & (table["t"] < 24 * last)) for name, table in simulation.items()

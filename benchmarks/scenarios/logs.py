@@ -79,6 +79,8 @@ def write(shared: Shared, simulation: Simulation, path: Path) -> None:
     traffic = shared.traffic
     with engine.connect(path.parent / "spill") as connection:
         connection.execute("SET preserve_insertion_order = true")
+        # The order of a whole log takes more than infercost allows itself.
+        connection.execute("SET memory_limit = '2GB'")
         connection.register("simulated_attempts", simulation["att"].to_arrow())
         connection.register("simulated_requests", simulation["req"].to_arrow())
         connection.execute(
