@@ -89,28 +89,32 @@ class _Header(NamedTuple):
 
 def catalog() -> dict[str, Query]:
     """Return every packaged query by its name, in the order of folders and names; no views, macros and steps."""
+    return {name: parse(path) for name, path in _paths().items()}
+
+
+def _paths() -> dict[str, Path]:
+    """Return the file of every packaged query, by its name."""
     root = assets.folder("queries")
-    queries: dict[str, Query] = {}
+    found: dict[str, Path] = {}
     for path in sorted(root.rglob("*.sql")):
         if path.relative_to(root).parts[0] in (VIEWS_FOLDER, MACROS_FOLDER, STEPS_FOLDER):
             continue
-        query = parse(path)
-        if query.name in queries:
-            raise QueryError(f"{path}: {queries[query.name].path} has the same name; a query's name must be its own")
-        queries[query.name] = query
-    return queries
+        if path.stem in found:
+            raise QueryError(f"{path}: {found[path.stem]} has the same name; a query's name must be its own")
+        found[path.stem] = path
+    return found
 
 
 def find(name: str) -> Query:
     """Return the packaged query called `name`; raises UsageError that names the nearest and all others."""
-    queries = catalog()
-    if name in queries:
-        return queries[name]
+    paths = _paths()
+    if name in paths:
+        return parse(paths[name])
     if name in LISTED_VIEWS:
         return _rows_of(name)
-    near = difflib.get_close_matches(name, queries, n=1)
+    near = difflib.get_close_matches(name, paths, n=1)
     guess = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(f"there is no query called {name!r}{guess}", hint=f"queries: {', '.join(queries)}")
+    raise UsageError(f"there is no query called {name!r}{guess}", hint=f"queries: {', '.join(paths)}")
 
 
 def _rows_of(view: str) -> Query:

@@ -1,8 +1,6 @@
 """Tells a check to webhooks: one POST each, tried again where that can help, and never for long."""
 
 import time
-import urllib.error
-import urllib.request
 
 from infercost import __version__
 
@@ -21,6 +19,10 @@ def post(url: str, body: str) -> str | None:
 
     A time-out, a lost connection, and answers that say "later" are tried again.
     """
+    # Most checks tell nothing, and are to be quick.
+    import urllib.error
+    import urllib.request
+
     problem = "nothing was tried"
     for number in range(TRIES):
         if number:

@@ -9,7 +9,7 @@ from infercost.analyze.report import BudgetUse
 from infercost.config.limits import MEASURES
 from infercost.render import budgets
 from infercost.render import format as fmt
-from infercost.render.markdown import escape
+from infercost.render.escapes import escape
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -26,8 +26,8 @@ from infercost.render.bridge import (
     unsigned,
 )
 from infercost.render.console import plain_text
+from infercost.render.escapes import code, escape
 from infercost.render.json import document_text, plain
-from infercost.render.markdown import code, escape
 
 WIDTH = 100
 _BAR = 12

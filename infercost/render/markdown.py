@@ -1,6 +1,5 @@
 """The report as Markdown that fits a pull request or a chat message: fewer than 60 lines, whatever it holds."""
 
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
@@ -8,6 +7,7 @@ from functools import partial
 from infercost.analyze.report import Report, Section
 from infercost.render import bridge, trust, why
 from infercost.render import format as fmt
+from infercost.render.escapes import code, escape
 from infercost.render.measures import measures
 from infercost.render.tables import Line, table
 
@@ -21,8 +21,6 @@ _FEWEST_ROWS = 1
 _MOST_ROWS = 5
 _SECTION_FRAME = 6
 """Lines of a section beside its rows: a blank, its header, the rule, up to two rows instead of a rest, the total."""
-
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
 
 
 def render_markdown(report: Report) -> str:
@@ -42,20 +40,6 @@ def render_markdown(report: Report) -> str:
     if fitting < len(sections):
         lines += ["", f"{fmt.plural(len(sections) - fitting, 'more table')} in the HTML report."]
     return "\n".join([*lines, *tail]) + "\n"
-
-
-def escape(text: str) -> str:
-    """Return plain text in which Markdown sees no markup and no mention of a person; it has no line breaks already."""
-    return _SPECIAL.sub(r"\\\1", text).replace("@", "@\N{ZERO WIDTH SPACE}")
-
-
-def code(text: str) -> str:
-    """Return a name as a code span for a table cell: nothing in it is a link, a mention, HTML or the cell's end."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * (longest + 1)
-    space = " " if text.startswith("`") or text.endswith("`") else ""
-    pipes = re.sub(r"(\\+)\|", "\\1\N{BROKEN BAR}", text).replace("|", "\\|")
-    return f"{fence}{space}{pipes}{space}{fence}"
 
 
 def _head(report: Report) -> list[str]:

@@ -17,7 +17,7 @@ from infercost.analyze.bill_gaps import CAUSES, Reconciliation, Row
 from infercost.render import format as fmt
 from infercost.render import gap_words
 from infercost.render.console import plain_text
-from infercost.render.markdown import code, escape
+from infercost.render.escapes import code, escape
 
 FORMAT_VERSION = 1
 """Version of the JSON. 1: first version."""

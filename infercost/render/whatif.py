@@ -15,8 +15,8 @@ from infercost.render import format as fmt
 from infercost.render.bridge import ROWS, amount
 from infercost.render.cents import closed
 from infercost.render.console import plain_text
+from infercost.render.escapes import code, escape
 from infercost.render.json import document_text, plain
-from infercost.render.markdown import code, escape
 from infercost.render.trust import window_text
 
 WIDTH = 80

@@ -25,8 +25,9 @@ from infercost import __version__
 from infercost.analyze.explanation import Explanation
 from infercost.analyze.report import REPORT_FORMAT_VERSION, Report, Section
 from infercost.render import FORMATS, draw
+from infercost.render.escapes import code, escape
 from infercost.render.json import report_to_dict
-from infercost.render.markdown import MOST_LINES, code, escape
+from infercost.render.markdown import MOST_LINES
 from infercost.render.terminal import render_terminal, spark
 
 REPORTS = {

@@ -29,7 +29,7 @@ TAG_VALUES = 30
 
 MOST = 20
 
-WEEK = timedelta(days=7)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 _Found = tuple[datetime, str, str, Decimal | None]
 
@@ -52,8 +52,12 @@ def find(connection: "duckdb.DuckDBPyConnection", span: Span) -> tuple[Event, ..
 
 def _names(connection: "duckdb.DuckDBPyConnection", span: Span) -> list[_Found]:
     """Return the new values of COLUMNS; a column that had no value before says nothing new by having one."""
-    # The week before holds nearly every name, so that the whole store is seldom asked.
-    return _new_since(connection, span, span.since - WEEK) and _new_since(connection, span, None)
+    # The day before holds nearly every name, and the week before the others: the whole store is seldom asked.
+    return (
+        _new_since(connection, span, span.since - DAY)
+        and _new_since(connection, span, span.since - WEEK)
+        and _new_since(connection, span, None)
+    )
 
 
 def _new_since(connection: "duckdb.DuckDBPyConnection", span: Span, oldest: datetime | None) -> list[_Found]:
