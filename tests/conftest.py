@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lab import Lab
+from once import Once
 
 OWN_TASK = {
     "real": "installs and runs real programs: just test-real",
@@ -30,6 +31,13 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INFERCOST_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Make something once for all workers of the run: to be read, never written."""
+    base = tmp_path_factory.getbasetemp()
+    return Once(base if worker_id == "master" else base.parent)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ by five minutes, held against what is usual for their hour. Everything at a plac
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +39,9 @@ LEAST_COUNT = 10
 LEAST_RESIDUALS = 10
 """Places below which it is not known how far values usually are from what is usual."""
 
+SPREAD_PLACES = 96
+"""Places of a day that tell how far values usually are from what is usual; of more every second, third, ... does."""
+
 CLIP = 4.0
 """Distances beyond this count as this, so that one odd hour alone fires nothing."""
 
@@ -68,6 +71,7 @@ DRIFT = 0.75
 """Mean distance above which hours count as being part of what fired."""
 
 _MAD_TO_DEVIATION = 1.4826
+_NOTHING = 1e-17
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,9 @@ class Series:
     """A signal of one part of the spend, a piece of time a place, oldest first, without gaps; `week` places are a week.
 
     A share is `top` by `bottom`; of any other signal `top` is the value and `bottom` is 1. `size` is how many were
-    counted. `sign` is +1 where more of it costs more, -1 where less does. `hours` is the same signal by the hour from
-    the same moment on, and tells what is usual where places are shorter.
+    counted. `sign` is +1 where more of it costs more, -1 where less does. `hours` is the same signal by the hour, from
+    `before` places earlier on, and tells what is usual where places are shorter. Several parts may be together, each a
+    row of every array.
     """
 
     top: "NDArray[np.float64]"
@@ -86,6 +91,7 @@ class Series:
     sign: int
     week: int = WEEK
     hours: "Series | None" = None
+    before: int = 0
 
     @property
     def recent(self) -> int:
@@ -110,6 +116,13 @@ class Scores:
     usual: "NDArray[np.float64]"
 
 
+def together(series: Sequence[Series]) -> Series:
+    """Return series of one signal, of the same places, as one: a row each."""
+    top, bottom, size = (np.stack([getattr(each, name) for each in series]) for name in ("top", "bottom", "size"))
+    hours = [each.hours for each in series if each.hours]
+    return replace(series[0], top=top, bottom=bottom, size=size, hours=together(hours) if hours else None)
+
+
 def detect(series: Series, places: int, speeds: Sequence[Speed] = HOURLY, calm: int | None = None) -> Scores:
     """Return the scores of the last `places` of a series, and the distances of all.
 
@@ -117,18 +130,19 @@ def detect(series: Series, places: int, speeds: Sequence[Speed] = HOURLY, calm: 
     """
     value, usual, variance = _against_usual(series)
     distance = series.sign * (value - usual)
-    calm = len(value) if calm is None else calm
-    first = max(0, min(len(value) - places, calm) - series.recent - WARM_UP_WEEKS * series.week)
+    count = value.shape[-1]
+    calm = count if calm is None else calm
+    first = max(0, min(count - places, calm) - series.recent - WARM_UP_WEEKS * series.week)
     scaled = distance / _spread(series, distance, variance, first, calm)
     scaled[series.size < min(speed.least for speed in speeds)] = np.nan
-    score = np.full(places, -np.inf)
+    score = np.full((*value.shape[:-1], places), -np.inf)
     for speed in speeds:
         counted = np.where(series.size < speed.least, np.nan, scaled)
         average = _averaged(np.clip(counted, -speed.clip, speed.clip), speed.weight, first)
         floor = 0.9 * np.sqrt(speed.weight / (2 - speed.weight))
-        score = np.fmax(score, average[-places:] / _own_spread(average, places, series, floor, calm) / speed.limit)
+        score = np.fmax(score, average[..., -places:] / _own_spread(average, places, series, floor, calm) / speed.limit)
     score[~np.isfinite(score)] = np.nan
-    if len(value) < LEAST_WEEKS * series.week:
+    if count < LEAST_WEEKS * series.week:
         score[:] = np.nan
     return Scores(score, np.clip(scaled, -CLIP, CLIP), usual if series.is_share else np.exp(usual))
 
@@ -157,8 +171,10 @@ def _against_usual(series: Series) -> "tuple[NDArray[np.float64], NDArray[np.flo
     """Return each place's value, what is usual, and the variance by chance; logarithms where it is no share."""
     usual, known = _usual(series.hours or series)
     if series.hours:
-        times = series.week // series.hours.week
-        usual, known = (np.repeat(each, times)[: len(series.size)] for each in (usual, known))
+        times, count = series.week // series.hours.week, series.size.shape[-1]
+        usual, known = (
+            np.repeat(each, times, axis=-1)[..., series.before : series.before + count] for each in (usual, known)
+        )
     value = _values(series)
     if not series.is_share:
         return value, usual, 1 / np.maximum(series.size, 1)
@@ -184,16 +200,17 @@ def _usual(series: Series) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     back = [series.week * week + side for week in range(1, WEEKS + 1) for side in (1, 0, -1)]
     known = _pooled(series.size, back)
     if not series.is_share:
-        return _median(np.array([_shifted(_values(series), each) for each in back])), known
+        values = _values(series)
+        return _median(np.stack([_shifted(values, each) for each in back], axis=-1)), known
     with np.errstate(divide="ignore", invalid="ignore"):
         return _pooled(series.top, back) / _pooled(series.bottom, back), known
 
 
 def _shifted(values: "NDArray[np.float64]", back: int) -> "NDArray[np.float64]":
     """Return each hour's value of `back` hours before; nan before the first."""
-    found = np.full(len(values), np.nan)
-    if back < len(values):
-        found[back:] = values[: len(values) - back]
+    found = np.full(values.shape, np.nan)
+    if back < values.shape[-1]:
+        found[..., back:] = values[..., : values.shape[-1] - back]
     return found
 
 
@@ -203,12 +220,13 @@ def _pooled(values: "NDArray[np.float64]", back: Sequence[int]) -> "NDArray[np.f
 
 
 def _median(values: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    """Return the medians over the first axis of what is known; nan where nothing is."""
-    ordered = np.sort(values, axis=0)
-    known = np.isfinite(values).sum(axis=0)
-    low, high = (np.maximum(known - 1, 0) // 2)[None], (known // 2)[None]
-    middle = np.take_along_axis(ordered, low, 0) + np.take_along_axis(ordered, np.minimum(high, len(values) - 1), 0)
-    return np.where(known > 0, middle[0] / 2, np.nan)
+    """Return the medians over the last axis of what is known; nan where nothing is."""
+    ordered = np.sort(values, axis=-1)
+    known = np.isfinite(values).sum(axis=-1)
+    low, high = (np.maximum(known - 1, 0) // 2)[..., None], (known // 2)[..., None]
+    last = values.shape[-1] - 1
+    middle = np.take_along_axis(ordered, low, -1) + np.take_along_axis(ordered, np.minimum(high, last), -1)
+    return np.where(known > 0, middle[..., 0] / 2, np.nan)
 
 
 def _spread(
@@ -219,24 +237,27 @@ def _spread(
     Both are fitted to the squared distances of RECENT_WEEKS before each day, by least squares that allow no negative.
     Of a share, requests that go together (one token share each) vary more than single ones, never less.
     """
-    least_factor, step = float(series.is_share), series.day
-    starts = np.arange(first, max(first + 1, min(len(distance), calm + 1)), step)
-    squares, chance = (_before(each, starts, series.recent) for each in (distance**2, variance))
+    least_factor, step, count = float(series.is_share), series.day, distance.shape[-1]
+    starts = np.arange(first, max(first + 1, min(count, calm + 1)), step)
+    thin = -(-step // SPREAD_PLACES)
+    squares, chance = (_before(each, starts, series.recent, thin) for each in (distance**2, variance))
     usable = np.isfinite(squares) & np.isfinite(chance)
-    most = (CLIP * _MAD_TO_DEVIATION) ** 2 * _median(np.where(usable, squares, np.nan).T) + 1e-12
-    squares = np.minimum(squares, most[:, None])
+    most = (CLIP * _MAD_TO_DEVIATION) ** 2 * _median(np.where(usable, squares, np.nan)) + 1e-12
+    squares = np.minimum(squares, most[..., None])
     factor, apart = _fit(np.where(usable, squares - least_factor * chance, 0), np.where(usable, chance, 0), usable)
-    days = np.minimum(np.arange(len(distance) - first) // step, len(starts) - 1)
-    spread = np.full(len(distance), np.nan)
-    spread[first:] = np.sqrt((least_factor + factor[days]) * variance[first:] + apart[days])
-    spread[first:][usable.sum(axis=1)[days] < LEAST_RESIDUALS] = np.nan
+    apart[usable.sum(axis=-1) < LEAST_RESIDUALS] = np.nan
+    days = np.minimum(np.arange(count - first) // step, len(starts) - 1)
+    spread = np.full(distance.shape, np.nan)
+    spread[..., first:] = np.sqrt((least_factor + factor[..., days]) * variance[..., first:] + apart[..., days])
     return np.where(spread > 0, spread, np.nan)
 
 
-def _before(values: "NDArray[np.float64]", starts: "NDArray[np.int64]", count: int) -> "NDArray[np.float64]":
-    """Return for each of `starts` the `count` values before it; nan before the first."""
-    padded = np.concatenate([np.full(count, np.nan), values])
-    return np.lib.stride_tricks.sliding_window_view(padded, count)[starts]
+def _before(
+    values: "NDArray[np.float64]", starts: "NDArray[np.int64]", count: int, thin: int = 1
+) -> "NDArray[np.float64]":
+    """Return for each of `starts` the `count` values before it, every `thin`th of them; nan before the first."""
+    padded = np.concatenate([np.full((*values.shape[:-1], count), np.nan), values], axis=-1)
+    return np.lib.stride_tricks.sliding_window_view(padded, count, axis=-1)[..., starts, ::thin]
 
 
 def _fit(
@@ -246,13 +267,13 @@ def _fit(
 
     What is not `usable` is 0 in both.
     """
-    count = np.maximum(usable.sum(axis=1), 1)
-    mean, middle = wanted.sum(axis=1) / count, chance.sum(axis=1) / count
-    apart = np.where(usable, chance - middle[:, None], 0)
-    square, size = (apart**2).sum(axis=1), (chance**2).sum(axis=1)
+    count = np.maximum(usable.sum(axis=-1), 1)
+    mean, middle = wanted.sum(axis=-1) / count, chance.sum(axis=-1) / count
+    apart = np.where(usable, chance - middle[..., None], 0)
+    square, size = (apart**2).sum(axis=-1), (chance**2).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(square > 0, (apart * wanted).sum(axis=1) / square, -1.0)
-        alone = np.where(size > 0, np.maximum((chance * wanted).sum(axis=1) / size, 0), 0)
+        factor = np.where(square > 0, (apart * wanted).sum(axis=-1) / square, -1.0)
+        alone = np.where(size > 0, np.maximum((chance * wanted).sum(axis=-1) / size, 0), 0)
     constant = mean - factor * middle
     is_constant, is_factor = factor < 0, (factor >= 0) & (constant < 0)
     factor = np.where(is_constant, 0, np.where(is_factor, alone, factor))
@@ -261,20 +282,29 @@ def _fit(
 
 def _averaged(values: "NDArray[np.float64]", weight: float, first: int) -> "NDArray[np.float64]":
     """Return the moving average from `first` on; an hour that is passed over leaves it as it is. nan where unknown."""
-    found = []
-    average, is_begun = 0.0, False
-    for each in values[first:].tolist():
-        if each == each:  # noqa: PLR0124 (only nan differs from itself)
-            average, is_begun = (1 - weight) * average + weight * each, True
-        found.append(average if is_begun else np.nan)
-    return np.concatenate([np.full(first, np.nan), found])
+    if values.ndim > 1:
+        return np.stack([_averaged(each, weight, first) for each in values])
+    is_known = np.isfinite(values[first:])
+    average = weight * values[first:][is_known]
+    # Each turn doubles the values that are in it; those whose weight is less than a rounding's are left out.
+    reach, left = 1, 1 - weight
+    while reach < len(average) and left > _NOTHING:
+        average[reach:] += left * average[:-reach]
+        reach, left = 2 * reach, left**2
+    found = np.full(len(values), np.nan)
+    newest = np.cumsum(is_known) - 1
+    if len(average):
+        found[first:] = np.where(newest < 0, np.nan, average[np.maximum(newest, 0)])
+    return found
 
 
 def _own_spread(
     average: "NDArray[np.float64]", places: int, series: Series, floor: float, calm: int
 ) -> "NDArray[np.float64]":
-    """Return for each of the last `places` what the average usually was away from its median, before its day began."""
-    starts = np.minimum(np.arange(len(average) - places, len(average), series.day), calm)
+    """Return for each of the last `places` how far the average usually was from its median, before its day began."""
+    count = average.shape[-1]
+    starts = np.minimum(np.arange(count - places, count, series.day), calm)
     windows = _before(average, starts, series.recent)
-    apart = _median(np.abs(windows.T - _median(windows.T)))
-    return np.repeat(np.maximum(_MAD_TO_DEVIATION * np.nan_to_num(apart), floor), series.day)[:places]
+    apart = _median(np.abs(windows - _median(windows)[..., None]))
+    spread = np.maximum(_MAD_TO_DEVIATION * np.nan_to_num(apart), floor)
+    return np.repeat(spread, series.day, axis=-1)[..., :places]

@@ -4,13 +4,15 @@ A check that runs every five minutes so reads the attempts of the days that chan
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infercost.analyze import queries
+from infercost.analyze.kept_sums import MARK, Kept
+from infercost.engine import identifier, literal, moment
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,7 +25,7 @@ HOURS, FIVE_MINUTES = "hour", "5min"
 """Lengths of buckets."""
 
 _DAY = timedelta(days=1)
-_NO_DAY = "none"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -42,98 +44,96 @@ class Sums:
     snapshot: "Snapshot"
     folder: Path | None
 
-    def read(self, by: tuple[str, ...], first: datetime, until: datetime, bucket: str = HOURS) -> "pa.Table":
-        """Return the rows of QUERY by UTC hours or FIVE_MINUTES in [first, until), grouped by `by` (empty: everything).
+    def read(self, by: tuple[str, ...], first: datetime, until: datetime) -> "pa.Table":
+        """Return the rows of QUERY by UTC hours in [first, until), grouped by `by` (empty: everything), in no order."""
+        return self._select(_Asked(by or (queries.EVERYTHING,), HOURS), first, until, "*")
 
-        By FIVE_MINUTES rows lack the lengths of prompts, of which so short a time tells too little.
+    def figures(
+        self,
+        by: tuple[str, ...],
+        first: datetime,
+        until: datetime,
+        bucket: str = HOURS,
+        tiers: Collection[str] = (),
+        *,
+        has_lengths: bool = False,
+    ) -> "pa.Table":
+        """Return rows as `read` does, by hours or FIVE_MINUTES, whose columns are numbers without NULL.
+
+        `bucket` is in microseconds since 1970. Each of `tiers` has a column (`tier_column`) of the requests that began
+        in it. Only with `has_lengths`, and not by FIVE_MINUTES, there are the lengths of prompts.
         """
-        import pyarrow.compute as pc
-
         asked = _Asked(by or (queries.EVERYTHING,), bucket)
-        days = _days(first, until)
-        marks = self._marks(days, asked)
-        known = self._kept(asked)
-        if known is not None:
-            current = {
-                day
-                for day, mark in _pairs(known)
-                # Many short rows of days that are too old would only make the file long.
-                if marks.get(day) == mark or (day not in marks and bucket != FIVE_MINUTES)
-            }
-            known = known.filter(pc.is_in(known["day"], value_set=_dates(sorted(current))))
-        there = {day for day, _ in _pairs(known)} if known is not None else set()
-        missing = [day for day in days if marks[day] != _NO_DAY and day not in there]
-        table = self._with(known, asked, missing, marks)
-        if table is None:
-            return self._rows(asked, first, first)
-        if missing:
-            self._keep(asked, table)
-        hours = table["bucket"]
-        return table.filter(
-            pc.and_(pc.greater_equal(hours, _scalar(first)), pc.less(hours, _scalar(until)))
-        ).drop_columns(["day", "mark"])
+        left_out = "tier_requests" if has_lengths or bucket == FIVE_MINUTES else "tier_requests, prompt_histogram"
+        money = "coalesce(cost_usd::DOUBLE, 0) AS cost_usd"
+        columns = [f"* EXCLUDE ({left_out}) REPLACE (epoch_us(bucket) AS bucket, {money})"]
+        columns += [f"coalesce(tier_requests[{literal(each)}], 0) AS {identifier(tier_column(each))}" for each in tiers]
+        return self._select(asked, first, until, ", ".join(columns))
 
-    def _with(
-        self, known: "pa.Table | None", asked: "_Asked", missing: list[date], marks: dict[date, str]
-    ) -> "pa.Table | None":
-        """Return the known rows with those of the missing days, each with its day and what marks the day's files."""
+    def _select(self, asked: "_Asked", first: datetime, until: datetime, columns: str) -> "pa.Table":
+        """Return a list of columns in SQL of the rows in [first, until); what was counted anew is kept."""
+        import duckdb
+
+        kept = Kept(self.connection, self.folder, f"{asked}")
+        there = self.snapshot.days()
+        marks = self._marks(there, asked)
+        days = [day for day in _days(first, until) if day in marks]
+        inside = f"bucket >= {moment(first)} AND bucket < {moment(until)}"
+        files = kept.files()
+        wanted, fresh = self._found(asked, files, days, marks)
+        try:
+            rows = kept.rows(wanted, fresh, columns, inside)
+        except duckdb.Error:
+            # A file whose end can be read and whose middle cannot.
+            files = {}
+            wanted, fresh = self._found(asked, files, days, marks)
+            rows = kept.rows(wanted, fresh, columns, inside)
+        # Many short rows of days that are too old would only make the file long.
+        past = {marks[day] for day in (days if asked.bucket == FIVE_MINUTES else there) if day != there[-1]}
+        kept.keep(files, fresh, past, marks[there[-1]] if there else None)
+        return rows
+
+    def _found(
+        self, asked: "_Asked", files: Mapping[Path, set[str]], days: Sequence[date], marks: Mapping[date, str]
+    ) -> "tuple[dict[Path, set[str]], pa.Table | None]":
+        """Return which marks of each file tell of the days, and the rows of the days of which none does."""
+        wanted = {marks[day] for day in days}
+        known = set().union(*files.values())
+        missing = [day for day in days if marks[day] not in known]
+        # Without any row the columns are asked for all the same.
+        fresh = self._fresh(asked, missing, marks) if missing or not wanted else None
+        return {file: found & wanted for file, found in files.items()}, fresh
+
+    def _fresh(self, asked: "_Asked", missing: Sequence[date], marks: Mapping[date, str]) -> "pa.Table":
+        """Return the rows of the missing days, counted now, each with the mark of its day."""
         import pyarrow as pa
 
-        tables = [known] if known is not None else []
-        for start, end in _runs(missing):
-            found = self._rows(asked, _midnight(start), _midnight(end + _DAY))
-            days = [each.astimezone(UTC).date() for each in found["bucket"].to_pylist()]
-            found = found.append_column("day", _dates(days))
-            tables.append(found.append_column("mark", pa.array([marks[day] for day in days], pa.string())))
-        return pa.concat_tables(tables).sort_by("bucket") if tables else None
+        runs = [(_midnight(start), _midnight(end + _DAY)) for start, end in _runs(missing)]
+        tables = [self._rows(asked, start, end) for start, end in runs or [(_EPOCH, _EPOCH)]]
+        found = pa.concat_tables(tables)
+        days = [each.astimezone(UTC).date() for each in found["bucket"].to_pylist()]
+        return found.append_column(MARK, pa.array([marks[day] for day in days], pa.string()))
 
     def _rows(self, asked: "_Asked", first: datetime, until: datetime) -> "pa.Table":
         parameters: dict[str, queries.Value] = {"since": first, "until": until, "zone": "UTC", "bucket": asked.bucket}
         found = queries.run(self.connection, queries.find(QUERY), parameters, asked.by)
         return found.drop_columns(["prompt_histogram"]) if asked.bucket == FIVE_MINUTES else found
 
-    def _marks(self, days: Iterable[date], asked: "_Asked") -> dict[date, str]:
-        """Return what tells the files of each day from all others, and _NO_DAY where there are none."""
+    def _marks(self, days: Sequence[date], asked: "_Asked") -> dict[date, str]:
+        """Return what tells the files of each day from all others."""
         files: dict[str, list[str]] = {}
         for part in self.snapshot.parts.get("attempts", []):
             files.setdefault(dict(part.partition).get("day", ""), []).append(part.path)
         question = f"{asked}{queries.find(QUERY).sql}"
         return {
-            day: hashlib.sha256("\n".join([question, *sorted(found)]).encode()).hexdigest()[:16]
-            if (found := files.get(day.isoformat()))
-            else _NO_DAY
+            day: hashlib.sha256("\n".join([question, *sorted(files[day.isoformat()])]).encode()).hexdigest()[:16]
             for day in days
         }
 
-    def _file(self, asked: "_Asked") -> Path | None:
-        name = hashlib.sha256("\n".join([*asked.by, asked.bucket]).encode()).hexdigest()[:16]
-        return self.folder / f"sums-{name}.parquet" if self.folder else None
 
-    def _kept(self, asked: "_Asked") -> "pa.Table | None":
-        """Return what an earlier run kept; a file that cannot be read is as if it were not there."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        file = self._file(asked)
-        try:
-            return pq.read_table(file) if file and file.is_file() else None
-        except (OSError, pa.ArrowException):
-            return None
-
-    def _keep(self, asked: "_Asked", table: "pa.Table") -> None:
-        """Keep the rows for the next run; where nothing may be written, that run counts again."""
-        import pyarrow.parquet as pq
-
-        file = self._file(asked)
-        if file is None:
-            return
-        temporary = file.with_suffix(".tmp")
-        try:
-            file.parent.mkdir(exist_ok=True)
-            pq.write_table(table, temporary, compression="zstd")
-            temporary.replace(file)
-        except OSError:
-            temporary.unlink(missing_ok=True)
+def tier_column(tier: str) -> str:
+    """Return the name of the column of figures that has the requests of a tier."""
+    return f"tier_requests:{tier}"
 
 
 def _days(first: datetime, until: datetime) -> list[date]:
@@ -141,7 +141,7 @@ def _days(first: datetime, until: datetime) -> list[date]:
     return [start + number * _DAY for number in range((end - start).days + 1)]
 
 
-def _runs(days: list[date]) -> list[tuple[date, date]]:
+def _runs(days: Sequence[date]) -> list[tuple[date, date]]:
     """Return the first and the last day of every run of days that follow each other."""
     runs: list[tuple[date, date]] = []
     for day in days:
@@ -154,20 +154,3 @@ def _runs(days: list[date]) -> list[tuple[date, date]]:
 
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _pairs(table: "pa.Table") -> set[tuple[date, str]]:
-    distinct = table.group_by(["day", "mark"]).aggregate([])
-    return set(zip(distinct["day"].to_pylist(), distinct["mark"].to_pylist(), strict=True))
-
-
-def _dates(days: Iterable[date]) -> "pa.Array":
-    import pyarrow as pa
-
-    return pa.array(days, pa.date32())
-
-
-def _scalar(when: datetime) -> "pa.Scalar":
-    import pyarrow as pa
-
-    return pa.scalar(when.astimezone(UTC), pa.timestamp("us", "UTC"))

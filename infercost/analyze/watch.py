@@ -14,10 +14,12 @@ from infercost.analyze.detect import (
     HOURLY,
     LEAST_COUNT,
     LEAST_WEEKS,
+    Scores,
     Series,
     Speed,
     began,
     detect,
+    together,
 )
 from infercost.analyze.findings import Finding, Kind, Outcome
 from infercost.analyze.parts import Part, read
@@ -92,13 +94,11 @@ def watch(
         if not there:
             continue
         calm = _calm(known, measure)
-        looked = [_look(part, measure, title, series, HOURLY, hour, calm) for part, title, series in there]
+        looked = _looks(there, measure, HOURLY, hour, calm)
         firing = [alert for _, alert in looked if alert]
         drifting = (_drift(part, measure, hour) for part, *_ in there if measure.name == PERCENTILE)
-        soon = (
-            _look(part, measure, title, series, fine_speeds(measure), until, calm)[1]
-            for part, title, series in watched.fine_series(measure)
-        )
+        fine = list(watched.fine_series(measure))
+        soon = (alert for _, alert in _looks(fine, measure, fine_speeds(measure), until, calm))
         for alert in (*drifting, *soon):
             if alert and alert.scope not in [each.scope for each in firing]:
                 firing.append(alert)
@@ -145,29 +145,46 @@ def _finding(watched: Measure, alerts: Sequence[Alert]) -> Finding:
     )
 
 
-def _look(
-    part: Part,
+def _looks(
+    there: Sequence[tuple[Part, str, Series]],
     watched: Measure,
-    title: str,
-    series: Series,
     speeds: Sequence[Speed],
     until: datetime,
     calm: Mapping[str, datetime],
+) -> list[tuple[bool, Alert | None]]:
+    """Return of every part and title whether its signal could be judged, and what fires; of a kind all at once."""
+    kinds: dict[tuple[int, int | None], list[int]] = {}
+    for number, (part, _, series) in enumerate(there):
+        known = calm.get(scope_text(part.scope))
+        begins = len(series.size) + (known - until) // _step(part) if known else None
+        kinds.setdefault((part.day, begins), []).append(number)
+    found: dict[int, tuple[bool, Alert | None]] = {}
+    for (day, begins), numbers in kinds.items():
+        scores = detect(together([there[each][2] for each in numbers]), day, speeds, begins)
+        for row, number in enumerate(numbers):
+            own = Scores(scores.score[row], scores.distance[row], scores.usual[row])
+            found[number] = _judged(*there[number], own, watched, until, is_known=begins is not None)
+    return [found[number] for number in range(len(there))]
+
+
+def _judged(
+    part: Part, title: str, series: Series, scores: Scores, watched: Measure, until: datetime, *, is_known: bool
 ) -> tuple[bool, Alert | None]:
     """Return whether a signal of a part could be judged, and what fires."""
-    count, step = len(series.size), timedelta(days=1) / part.day
-    known = calm.get(scope_text(part.scope))
-    scores = detect(series, series.day, speeds, count + (known - until) // step if known else None)
-    last = scores.score
+    count, last = len(series.size), scores.score
     if np.isnan(last).all():
         return False, None
     score, highest = float(last[~np.isnan(last)][-1]), float(np.nanmax(last))
-    if not (score > 1 or (score > HALF and (highest > 1 or known))):
+    if not (score > 1 or (score > HALF and (highest > 1 or is_known))):
         return True, None
     start = max(0, count - series.recent) + began(scores.distance[-series.recent :])
     value, usual = _means(series, scores.usual, start)
     size = _apart(*_means(series, scores.usual, max(start, count - series.day)), is_share=series.is_share)
-    return True, Alert(watched, title, part.scope, until - (count - start) * step, value, usual, highest, size)
+    return True, Alert(watched, title, part.scope, until - (count - start) * _step(part), value, usual, highest, size)
+
+
+def _step(part: Part) -> timedelta:
+    return timedelta(days=1) / part.day
 
 
 def _apart(value: float, usual: float, *, is_share: bool) -> float:
@@ -194,9 +211,9 @@ def _drift(part: Part, watched: Measure, until: datetime) -> Alert | None:
 def drifts(part: Part, end: int) -> tuple[float, float, float] | None:
     """Return what fires at the place `end` of a part because prompts became longer: score, length, and usual length."""
     day, week = part.day, 7 * part.day
-    now = part.octaves[max(0, end - day) : end].sum(axis=0)
+    now = part.octaves[:, max(0, end - day) : end].sum(axis=1)
     past = [
-        part.octaves[max(0, end - day - back) : max(0, end - back)].sum(axis=0)
+        part.octaves[:, max(0, end - day - back) : max(0, end - back)].sum(axis=1)
         for back in range(week, 4 * week + 1, week)
     ]
     usual = np.sum([each for each in past if each.any()], axis=0) if any(each.any() for each in past) else None

@@ -15,8 +15,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from filelock import FileLock
+from once import Once
 
+from cli.check_world import FIRST, TAIL, write
 from infercost.cli.main import run as run_command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,20 +82,28 @@ def called(*arguments: str, folder: Path, stdin: str | None = None, **variables:
 
 
 @pytest.fixture(scope="session")
-def sample_store(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A store with everything of sample_logs, made once by the command, to be read and never written."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "sample"
-    store = folder / "store"
-    # The workers of a run share it.
-    with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
-            folder.mkdir()
-            done = infercost("ingest", "logs", str(ROOT / "sample_logs"), "--store", str(store), folder=folder)
-            (folder / "told").write_text(f"{done.code}\n{done.err}")
-    told = (folder / "told").read_text()
-    assert told.startswith("0\n"), told
-    return store
+def sample_store(once: Once) -> Path:
+    """A store with everything of sample_logs, to be read and never written."""
+
+    def make(folder: Path) -> Path:
+        done = infercost("ingest", "logs", str(ROOT / "sample_logs"), "--store", "store", folder=folder)
+        assert done.code == 0, done.err
+        return folder / "store"
+
+    return once("sample", make)
+
+
+@pytest.fixture(scope="session")
+def calm_store(once: Once) -> Path:
+    """A store of everything before TAIL of the small company, to be copied or read."""
+
+    def make(folder: Path) -> Path:
+        log = write(folder, first=FIRST, until=TAIL)
+        done = called("ingest", "logs", log.name, folder=folder)
+        assert done.code == 0, done.err
+        return folder / "infercost-store"
+
+    return once("calm", make)
 
 
 @pytest.fixture

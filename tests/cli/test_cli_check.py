@@ -15,8 +15,8 @@ import pytest
 from filelock import FileLock
 from jsonschema import Draft202012Validator, FormatChecker
 
-from cli.check_world import FIRST, NOW, TAIL, Call, Change, write
-from cli.conftest import ROOT, Cli, Ran, called
+from cli.check_world import NOW, TAIL, Call, Change, write
+from cli.conftest import ROOT, Cli, Ran
 from infercost.errors import ExitCode
 
 
@@ -57,16 +57,6 @@ def check(cli: Cli, tmp_path: Path) -> World:
         return cli("check", *arguments, INFERCOST_NOW=now.isoformat())
 
     return run
-
-
-@pytest.fixture(scope="module")
-def calm_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of everything before TAIL, to be copied."""
-    folder = tmp_path_factory.mktemp("calm")
-    log = write(folder, first=FIRST, until=TAIL)
-    done = called("ingest", "logs", log.name, folder=folder)
-    assert done.code == 0, done.err
-    return folder / "infercost-store"
 
 
 Make = Callable[..., None]
