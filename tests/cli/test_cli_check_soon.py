@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from once import Once
 
 from cli.check_world import CONFIG, MAPPING, NOW
 from cli.conftest import Ran, called
@@ -40,18 +41,21 @@ COPY (
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(once: Once) -> Path:
     """A folder with a store whose calls fail more often from STEP on, until LATER."""
-    folder = tmp_path_factory.mktemp("soon")
-    (folder / "acme-map.toml").write_text(MAPPING)
-    (folder / "infercost.toml").write_text(f"{CONFIG}\n[check]\nby = []\n")
-    first, step, until = (round(each.timestamp() * 1000) for each in (FIRST, STEP, LATER))
-    with engine.connect() as connection:
-        path = engine.literal(str(folder / "acme.jsonl"))
-        connection.execute(CALLS.format(first=first, step=step, until=until, every=3_600_000 // AN_HOUR, path=path))
-    done = called("ingest", "logs", "acme.jsonl", folder=folder)
-    assert done.code == 0, done.err
-    return folder
+
+    def make(folder: Path) -> Path:
+        (folder / "acme-map.toml").write_text(MAPPING)
+        (folder / "infercost.toml").write_text(f"{CONFIG}\n[check]\nby = []\n")
+        first, step, until = (round(each.timestamp() * 1000) for each in (FIRST, STEP, LATER))
+        with engine.connect() as connection:
+            path = engine.literal(str(folder / "acme.jsonl"))
+            connection.execute(CALLS.format(first=first, step=step, until=until, every=3_600_000 // AN_HOUR, path=path))
+        done = called("ingest", "logs", "acme.jsonl", folder=folder)
+        assert done.code == 0, done.err
+        return folder
+
+    return once("soon", make)
 
 
 def check(folder: Path, now: datetime, *options: str) -> Ran:

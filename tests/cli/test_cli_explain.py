@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from once import Once
 
-from cli.conftest import ROOT, UNTIL, Cli
+from cli.conftest import ROOT, UNTIL, Cli, called
 from infercost.errors import ExitCode
 
 CAUSES = json.loads((ROOT / "tests/data/sample_truth.json").read_text())["incident"]["causes"]
@@ -19,17 +20,20 @@ DRIVERS = {"routing": "routing", "prompt_len": "prompt_length", "prompt_cache": 
 
 
 @pytest.fixture(scope="module")
-def month(sample_store: Any) -> Any:
-    from cli.conftest import called
+def month(sample_store: Path, once: Once) -> Any:
+    """What explain says of the sample's last month, as JSON."""
 
-    done = called(
-        *("explain", "--since", "30d", "--until", UNTIL, "--format", "json"),
-        *("--by", "feature,model,team,provider,endpoint,first_model,outcome,band,day,hour"),
-        folder=sample_store.parent,
-        INFERCOST_STORE=str(sample_store),
-    )
-    assert done.code == ExitCode.OK, done.err
-    return json.loads(done.text)
+    def make(folder: Path) -> Any:
+        done = called(
+            *("explain", "--since", "30d", "--until", UNTIL, "--format", "json"),
+            *("--by", "feature,model,team,provider,endpoint,first_model,outcome,band,day,hour"),
+            folder=folder,
+            INFERCOST_STORE=str(sample_store),
+        )
+        assert done.code == ExitCode.OK, done.err
+        return json.loads(done.text)
+
+    return once("month", make)
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause["name"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from lab import Lab
+from once import Once
 from run_format import SHARED, unreadable
 
 from infercost import engine
@@ -221,10 +222,14 @@ def test_file_by_itself_gives_its_calls(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def all_together(tmp_path_factory: pytest.TempPathFactory) -> "tuple[Lab, IngestResult]":
+def all_together(once: Once) -> "tuple[Lab, IngestResult]":
     """Read the whole folder in one ingest."""
-    lab = Lab(tmp_path_factory.mktemp("fixtures"))
-    return lab, lab.ingest(FIXTURES)
+
+    def make(folder: Path) -> "tuple[Lab, IngestResult]":
+        lab = Lab(folder)
+        return lab, lab.ingest(FIXTURES)
+
+    return once("fixtures", make)
 
 
 def test_one_ingest_reads_every_file_with_its_format(all_together: "tuple[Lab, IngestResult]") -> None:

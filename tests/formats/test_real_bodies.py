@@ -6,10 +6,12 @@ stored without the time that a log needs. Nothing tells the ingest which format 
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lab import Lab
+from once import Once
 from run_format import SHARED
 
 Record = dict[str, Any]
@@ -108,22 +110,26 @@ def entries() -> list[Record]:
 
 
 @pytest.fixture(scope="module")
-def read(entries: list[Record], tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, dict[int, tuple[Any, ...]]]:
+def read(entries: list[Record], once: Once) -> tuple[Lab, dict[int, tuple[Any, ...]]]:
     """Return the lab with every body read, and what was stored of each by its number."""
-    lab = Lab(tmp_path_factory.mktemp("bodies"))
-    for number, entry in enumerate(entries):
-        # `file` is where the collection has the body from.
-        body = {name: value for name, value in entry["body"].items() if name != "file"}
-        envelope = {
-            "timestamp": f"2026-11-23T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z",
-            "request_id": f"req-{number:04}",
-            "response": body,
-        }
-        lab.write(f"bodies/{number:04}.jsonl", [envelope])
-    result = lab.ingest(lab.folder / "bodies")
-    problems = Counter(each.problem for each in result.files if each.problem)
-    assert not problems
-    return lab, {row[0]: row[1:] for row in lab.rows(FOUND)}
+
+    def make(folder: Path) -> tuple[Lab, dict[int, tuple[Any, ...]]]:
+        lab = Lab(folder)
+        for number, entry in enumerate(entries):
+            # `file` is where the collection has the body from.
+            body = {name: value for name, value in entry["body"].items() if name != "file"}
+            envelope = {
+                "timestamp": f"2026-11-23T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z",
+                "request_id": f"req-{number:04}",
+                "response": body,
+            }
+            lab.write(f"bodies/{number:04}.jsonl", [envelope])
+        result = lab.ingest(lab.folder / "bodies")
+        problems = Counter(each.problem for each in result.files if each.problem)
+        assert not problems
+        return lab, {row[0]: row[1:] for row in lab.rows(FOUND)}
+
+    return once("bodies", make)
 
 
 def test_every_body_is_known_by_its_shape(entries: list[Record], read: tuple[Lab, dict[int, tuple[Any, ...]]]) -> None:
