@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,8 @@ BY = ((), ("feature",), ("model_tier",))
 
 def same(one: Part, other: Part) -> bool:
     """Return whether two parts have the same of everything, but for the rounding of money."""
-    first, second = ([*each.columns.values(), *each.tiers.values(), each.lengths] for each in (one, other))
-    pairs = zip(first, second, strict=True)
-    return one.day == other.day and all(np.allclose(a, b, rtol=1e-12) for a, b in pairs)
+    grids: list[list[Any]] = [[*each.columns.values(), *each.tiers.values(), each.lengths] for each in (one, other)]
+    return one.day == other.day and all(np.allclose(a, b, rtol=1e-12) for a, b in zip(*grids, strict=True))
 
 
 def test_everything_is_the_sum_of_its_parts(calm_store: Path) -> None:
