@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from infercost.analyze.check import COMPARED
+from infercost.analyze.check import COMPARED, FOLDER
 from infercost.analyze.database import connect
 from infercost.analyze.detect import HOURLY, LEAST_WEEKS, RECENT_WEEKS, WEEK, WEEKS, Series, Speed, detect
 from infercost.analyze.drivers import events
@@ -303,7 +303,8 @@ def _play(
     """Return the dollars of every hour, what fired in order of time, and the dollars of the drivers behind `own`."""
     with company.store(days, effects) as store, connect(store) as connection:
         first, until = prices.START, prices.START + timedelta(days=days)
-        watched = read(Sums(connection, store.snapshot(), None), ("feature",), first, until, first)
+        # With a kept store its sums are kept too.
+        watched = read(Sums(connection, store.snapshot(), store.folder / FOLDER), ("feature",), first, until, first)
         alarms = [*_alarms(watched, days * 24), *_prices(connection, days)]
         told = _dollars(connection, own) if own else NEVER
     return watched.parts[0].columns["cost_usd"], sorted(alarms, key=lambda each: each.hour), told

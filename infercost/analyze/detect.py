@@ -30,6 +30,9 @@ LEAST_WEEKS = 3
 RECENT_WEEKS = 2
 """Weeks that tell how far values usually are from what is usual, and how far the averages."""
 
+GAP_DAYS = 3
+"""Days before the one that is judged which tell nothing of that: what begins slowly does not become usual by itself."""
+
 WARM_UP_WEEKS = 1
 """Weeks after which an average no longer depends on where it began."""
 
@@ -59,7 +62,7 @@ class Speed:
     least: int = LEAST_COUNT
 
 
-HOURLY: tuple[Speed, ...] = (Speed(0.2, 6.5), Speed(0.05, 7.5))
+HOURLY: tuple[Speed, ...] = (Speed(0.2, 6.0), Speed(0.05, 8.0))
 
 FINE: tuple[Speed, ...] = (Speed(0.1, 5.2, least=5),)
 """The average of five minutes."""
@@ -234,13 +237,15 @@ def _spread(
 ) -> "NDArray[np.float64]":
     """Return the usual distance of each place: a multiple of its variance by chance, and a part that is always there.
 
-    Both are fitted to the squared distances of RECENT_WEEKS before each day, by least squares that allow no negative.
+    Both are fitted to the squared distances of RECENT_WEEKS that end GAP_DAYS before each day, by least squares that
+    allow no negative.
     Of a share, requests that go together (one token share each) vary more than single ones, never less.
     """
     least_factor, step, count = float(series.is_share), series.day, distance.shape[-1]
     starts = np.arange(first, max(first + 1, min(count, calm + 1)), step)
     thin = -(-step // SPREAD_PLACES)
-    squares, chance = (_before(each, starts, series.recent, thin) for each in (distance**2, variance))
+    told = np.maximum(starts - GAP_DAYS * step, 0)
+    squares, chance = (_before(each, told, series.recent, thin) for each in (distance**2, variance))
     usable = np.isfinite(squares) & np.isfinite(chance)
     most = (CLIP * _MAD_TO_DEVIATION) ** 2 * _median(np.where(usable, squares, np.nan)) + 1e-12
     squares = np.minimum(squares, most[..., None])
@@ -301,10 +306,10 @@ def _averaged(values: "NDArray[np.float64]", weight: float, first: int) -> "NDAr
 def _own_spread(
     average: "NDArray[np.float64]", places: int, series: Series, floor: float, calm: int
 ) -> "NDArray[np.float64]":
-    """Return for each of the last `places` how far the average usually was from its median, before its day began."""
+    """Return for each of the last `places` how far the average usually was from its median, GAP_DAYS before its day."""
     count = average.shape[-1]
-    starts = np.minimum(np.arange(count - places, count, series.day), calm)
-    windows = _before(average, starts, series.recent)
+    starts = np.minimum(np.arange(count - places, count, series.day) - GAP_DAYS * series.day, calm)
+    windows = _before(average, np.maximum(starts, 0), series.recent)
     apart = _median(np.abs(windows - _median(windows)[..., None]))
     spread = np.maximum(_MAD_TO_DEVIATION * np.nan_to_num(apart), floor)
     return np.repeat(spread, series.day, axis=-1)[..., :places]

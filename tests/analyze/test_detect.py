@@ -48,6 +48,14 @@ def test_a_step_fires_within_hours_and_is_dated(seed: int) -> None:
         assert abs(began(scores.distance[: STEP + first + 1]) - STEP) <= 3
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_small_step_does_not_hide_itself(seed: int) -> None:
+    """It is told after days, although by then they would tell how far values usually are from what is usual."""
+    fired = np.flatnonzero(detect(length(seed, 1.08), WEEK).score > 1)
+    assert fired.size
+    assert fired[0] <= 72
+
+
 def test_less_of_what_saves_fires_and_more_does_not() -> None:
     falling, rising = share(1, 0.4, 0.2), share(1, 0.2, 0.4)
     assert np.nanmax(detect(replace(falling, sign=-1), WEEK).score) > 1
