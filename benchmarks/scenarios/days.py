@@ -130,12 +130,18 @@ def play(
             if fired and day is None:
                 day, told, first = number, tuple(sorted(fired)), fired
         last = company.check(BEGINS + DAYS, "--fresh", "--dry-run")
-        # A price is told on the day that it takes effect, and never again.
-        dollars = next(((first | last)[measure] for measure in own if measure in first | last), None)
+        # A price is told on the day that it takes effect, and never again: its dollars are those of that day.
+        told_last = any(measure in last for measure in own)
+        dollars = next((found[measure] for found in (last, first) for measure in own if measure in found), None)
         before, after = (company.dashboard(first) for first in (BEGINS - DAYS, BEGINS))
-    days = BEGINS + DAYS
-    true = (hourly(simulation, days)[-24 * DAYS :] - hourly(calm, days)[-24 * DAYS :]).sum() / DAYS
-    return Played(name, day, told, bool(set(told) & set(own)), dollars, float(true), before, after)
+    days = DAYS if told_last or day is None else day
+    true = sum(sign * _first_days(each, days) for sign, each in ((1, simulation), (-1, calm))) / days
+    return Played(name, day, told, bool(set(told) & set(own)), dollars, true, before, after)
+
+
+def _first_days(simulation: Simulation, days: int) -> float:
+    """Return the dollars of the first days of an incident."""
+    return float(hourly(simulation, BEGINS + DAYS)[24 * BEGINS : 24 * (BEGINS + days)].sum())
 
 
 @dataclass(frozen=True)

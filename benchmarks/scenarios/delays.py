@@ -208,9 +208,10 @@ requests take longer.
 
 `just days --write` makes this table: the log of each day is read by `infercost ingest logs`, then `infercost check`
 judges it, for a week, one seed. `told as` are the findings of the first day on which something fired; dollars a day are
-those of the whole week, told by the finding that is the incident's own. Beside them stand what other dashboards show,
-the week before and the week after: requests, the share of them that was not answered, and the median time to the first
-token (which is drawn by the request alone).
+those of the whole week, told by the finding that is the incident's own; a price is told on the day that it takes effect
+and never again, so its dollars are those of that day. Beside them stand what other dashboards show, the week before and
+the week after: requests, the share of them that was not answered, and the median time to the first token (which is
+drawn by the request alone).
 
 <!-- days -->{days}<!-- /days -->
 """

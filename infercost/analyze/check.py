@@ -34,6 +34,9 @@ MOST_CAUSES = 3
 LEAST_SHARE = Decimal("0.1")
 """Part of all that drivers moved below which a driver is no cause."""
 
+OWN_SHARE = Decimal("0.5")
+"""Part of what the largest driver moved from which on a signal's own one makes it an incident beside the larger."""
+
 COMPARED = timedelta(weeks=4)
 """What is explained against: the weeks before something began."""
 
@@ -214,7 +217,7 @@ class _Causes:
         self.until = until.astimezone(self.zone)
         self.starts = _together(sorted((each.since, -each.score) for each in alerts))
         self.largest: dict[str, str] = {}
-        """By the key of a finding that was explained: the driver by which its spend moved most."""
+        """By the key of a finding that was explained: the driver by which its spend moved most, as `_largest` says."""
         self._known: dict[tuple[datetime, tuple[Condition, ...]], tuple[Decimal, tuple[DriverLine, ...]] | None] = {}
 
     def of(self, finding: Finding) -> Finding:
@@ -231,9 +234,9 @@ class _Causes:
         if found is None:
             return finding
         change, lines = found
-        self.largest[finding.key] = max(lines, key=lambda line: abs(line.effect)).name if lines else ""
         days = Decimal((self.until - since) / DAY)
         own = MEASURES[finding.measure].drivers if finding.measure else PRICE_DRIVERS
+        self.largest[finding.key] = _largest(lines, own)
         moved = sum((line.effect for line in lines if line.name in own), Decimal(0))
         return replace(
             finding,
@@ -257,6 +260,12 @@ class _Causes:
             except (NoDataError, UsageError):
                 self._known[key] = None
         return self._known[key]
+
+
+def _largest(lines: "Sequence[DriverLine]", own: Sequence[str]) -> str:
+    """Return the driver that moved spend most; one of a finding's own where it moved OWN_SHARE of what others did."""
+    sizes = {line.name: abs(line.effect) * (1 if line.name in own else OWN_SHARE) for line in lines}
+    return max(sizes, key=lambda name: sizes[name], default="")
 
 
 def _together(starts: list[tuple[datetime, float]]) -> dict[datetime, datetime]:

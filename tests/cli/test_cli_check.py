@@ -211,6 +211,21 @@ def test_an_empty_store_is_no_data(check: World, cli: Cli, tmp_path: Path) -> No
     assert "ingest logs" in done.err
 
 
+def test_two_incidents_at_once_are_two(check: World, made: Make) -> None:
+    """A smaller one is not taken for what a larger one does to its signal."""
+
+    def both(call: Call, drawn: random.Random) -> None:
+        uncached(call, drawn)
+        if drawn.random() < 0.2:
+            call["model"] = "large"
+
+    made(change=both)
+    found = {each["measure"]: each for each in json.loads(check("--format", "json", "--dry-run").text)["findings"]}
+    assert [found[name]["outcome"] for name in ("routing_share", "prompt_cache_share")] == ["fired", "fired"]
+    assert {found[name]["follows"] for name in ("routing_share", "prompt_cache_share")} == {None}
+    assert found["prompt_cache_share"]["causes"][0]["driver"] == "prompt_cache"
+
+
 def test_an_incident_is_told_once_and_when_it_is_over(check: World, made: Make, cli: Cli, tmp_path: Path) -> None:
     settings = "[check]\nsignals = false\nlimits = ['retry_rate <= 5%']\n"
     made(settings, failing)
