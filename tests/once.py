@@ -1,6 +1,7 @@
 """Makes what several tests look at once in a run, however many workers share it."""
 
 import pickle
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ class Once:
         made = folder.with_suffix(".made")
         with FileLock(f"{folder}.lock"):
             if not made.is_file():
+                # What failed is made anew, and fails with its own error.
+                shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir()
                 made.write_bytes(pickle.dumps(make(folder)))
         found: T = pickle.loads(made.read_bytes())  # noqa: S301 (this run wrote it)

@@ -20,8 +20,7 @@ from infercost import config
 from infercost.ingest.pipeline import ingest
 from infercost.store import Store
 from scenarios import logs, prices
-from scenarios.days import between
-from scenarios.shared import DEFAULT, load
+from scenarios.shared import DEFAULT, between, load
 
 MINUTES = 5
 """Minutes of traffic that are read before each of the last runs."""

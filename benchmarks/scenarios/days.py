@@ -24,7 +24,7 @@ from infercost.errors import ExitCode
 from infercost.store import Store
 from scenarios import logs, prices
 from scenarios.delays import BEGINS, PAGE, incidents
-from scenarios.shared import DEFAULT, Shared, Simulation, load
+from scenarios.shared import DEFAULT, Shared, Simulation, between, load
 from scenarios.truth import hourly
 
 DAYS = 7
@@ -192,13 +192,6 @@ class _Company:
                 f"infercost {' '.join(words)}: exit code {done.exit_code}\n{done.output}\n{done.exception}"
             )
         return done.stdout
-
-
-def between(simulation: Simulation, first: float, last: float) -> Simulation:
-    """Return the traffic of the days from `first` to before `last`."""
-    return {
-        name: table.filter((table["t"] >= 24 * first) & (table["t"] < 24 * last)) for name, table in simulation.items()
-    }
 
 
 if __name__ == "__main__":

@@ -37,3 +37,10 @@ def load(folder: Path) -> Shared:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     return Shared(importlib.import_module("traffic"), importlib.import_module("incidents"))
+
+
+def between(simulation: Simulation, first: float, last: float) -> Simulation:
+    """Return the traffic of the days from `first` to before `last`."""
+    return {
+        name: table.filter((table["t"] >= 24 * first) & (table["t"] < 24 * last)) for name, table in simulation.items()
+    }

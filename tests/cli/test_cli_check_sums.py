@@ -22,7 +22,9 @@ def same(one: Part, other: Part) -> bool:
     return one.day == other.day and all(np.allclose(a, b, rtol=1e-12) for a, b in zip(*grids, strict=True))
 
 
-def test_everything_is_the_sum_of_its_parts(calm_store: Path) -> None:
+def test_everything_is_the_sum_of_its_parts(calm_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So few requests would not be judged by five minutes.
+    monkeypatch.setattr("infercost.analyze.parts.LEAST_COUNT", 1)
     snapshot = Store.open(calm_store).snapshot()
     with connect_to(snapshot) as connection:
         sums = Sums(connection, snapshot, None)
@@ -31,6 +33,7 @@ def test_everything_is_the_sum_of_its_parts(calm_store: Path) -> None:
     assert counted.parts[0].lengths.any()
     assert same(counted.parts[0], summed.parts[0])
     assert [dict(part.scope) for part in summed.parts] == [{}, {"feature": "chat"}, {"feature": "search"}]
+    assert (len(counted.fine), len(summed.fine)) == (1, 2)
     for (one, hours), (other, other_hours) in zip(counted.fine, summed.fine, strict=False):
         assert same(one, other)
         assert same(hours, other_hours)
